@@ -1,0 +1,1 @@
+"""How one deployment differs from the next: settings, topics, logging."""

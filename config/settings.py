@@ -1,0 +1,85 @@
+"""Every setting of every command, read from ``HOOKPOINT_*`` variables or a ``.env`` file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.rules import Rules
+
+
+class TopicNames(BaseModel):
+    """What the topics are called on this broker (``HOOKPOINT_TOPICS__EVENTS`` and so on)."""
+
+    events: str = "playback-events"
+    titles: str = "titles"
+    sessions: str = "viewing-sessions"
+    progress: str = "title-progress"
+    signals: str = "engagement-signals"
+    rejects: str = "playback-rejects"
+
+
+class KafkaSecurity(BaseModel):
+    """TLS and SASL towards Kafka (``HOOKPOINT_KAFKA__USERNAME`` and so on)."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class Settings(BaseSettings):
+    """One deployment. Everything has a default that works on the embedded stack."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOOKPOINT_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+    )
+
+    # -- where things are ----------------------------------------------------------------------
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    """Comma-separated ``host:port`` of Kafka brokers."""
+    kafka: KafkaSecurity = Field(default_factory=KafkaSecurity)
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """``redis://`` or ``rediss://`` (TLS), with an ACL user and password if there is one."""
+    redis_cluster: bool = False
+    """The URL names one node of a Redis Cluster."""
+    redis_ca_file: str | None = None
+
+    # -- names ---------------------------------------------------------------------------------
+    topics: TopicNames = Field(default_factory=TopicNames)
+    partitions: int = Field(default=8, ge=1)
+    replication: int = Field(default=1, ge=1)
+    group: str = "hookpoint"
+    """Consumer group of the workers, and the name under which their marks are kept."""
+    key_prefix: str = ""
+    """Goes before every Redis key, say ``staging:``."""
+
+    # -- the worker ----------------------------------------------------------------------------
+    slice_max: int = Field(default=4000, ge=1)
+    """The most records of one partition that are decided, written and published together."""
+    cache_viewers: int = Field(default=50_000, ge=1)
+    """Viewers whose state a worker keeps in memory."""
+    io_timeout_s: float = Field(default=30.0, gt=0)
+    """How long one round trip to Redis or Kafka may take before it counts as an outage."""
+    outage_max_s: float = Field(default=600.0, gt=0)
+    """How long an outage is waited out before the worker gives up and ends."""
+    session_timeout_s: float = Field(default=10.0, gt=0)
+    idle_after_s: float = Field(default=5.0, gt=0)
+    """A live partition without records for this long is moved on by the wall clock."""
+    max_value_bytes: int = Field(default=262_144, ge=1024)
+    """Larger event values are rejected unread."""
+    viewer_ttl_s: int = Field(default=400 * 86400, ge=86400)
+    """A viewer's keys expire this long after their last event."""
+    metrics_port: int = 0
+    """Prometheus metrics on loopback; 0 turns them off."""
+    metrics_host: str = "127.0.0.1"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    rules: Rules = Field(default_factory=Rules)
+    """Thresholds of the core (``HOOKPOINT_RULES__HOOKED_AT`` and so on)."""

@@ -1,0 +1,1 @@
+"""Readers of what comes out: signals, sessions, profiles and dead letters."""

@@ -1,0 +1,1 @@
+"""Whatever sends events: replay, importers and the simulated audience."""

@@ -1,0 +1,69 @@
+"""Redis key names: the one place where they are spelt.
+
+Keys of one viewer share the hash tag ``{viewer}``, so they live in one slot of a Redis Cluster and
+one Lua call can write them together. A viewer id may hold any characters; braces inside it are
+percent-encoded, because they would move the hash tag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+def tag(name: str) -> str:
+    """``name`` as a Redis Cluster hash tag, braces (and the escape itself) percent-encoded."""
+    if "{" in name or "}" in name or "%" in name:
+        name = name.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return "{" + name + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerKeys:
+    """The four keys that one compare-and-set writes."""
+
+    state: str
+    taste: str
+    progress: str
+    hooked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All key names under one prefix."""
+
+    prefix: str = ""
+
+    def viewer(self, viewer: str) -> ViewerKeys:
+        """Private state and public profile of one viewer."""
+        p, t = self.prefix, tag(viewer)
+        return ViewerKeys(f"{p}state:{t}", f"{p}taste:{t}", f"{p}progress:{t}", f"{p}hooked:{t}")
+
+    def title(self, title_id: str) -> str:
+        """Public facts of one title, from the catalogue."""
+        return f"{self.prefix}title:{tag(title_id)}"
+
+    def engagement(self, title_id: str) -> str:
+        """Public engagement of one title, with its curves."""
+        return f"{self.prefix}engagement:{tag(title_id)}"
+
+    def mark(self, group: str, topic: str, partition: int) -> str:
+        """Private: last offset absorbed from a source partition, and its stream time."""
+        return f"{self.prefix}mark:{_partition_tag(group, topic, partition)}"
+
+    def due(self, group: str, topic: str, partition: int) -> str:
+        """Private: viewers of a source partition by the time of their next timer."""
+        return f"{self.prefix}due:{_partition_tag(group, topic, partition)}"
+
+    def catalogue_facts(self) -> str:
+        """Private: every title's facts in one hash, for workers to load."""
+        return f"{self.prefix}catalogue:{{all}}:facts"
+
+    def catalogue_changes(self) -> str:
+        """Private: titles by the number of their last change, so that workers load only news."""
+        return f"{self.prefix}catalogue:{{all}}:changes"
+
+
+@lru_cache(maxsize=4096)
+def _partition_tag(group: str, topic: str, partition: int) -> str:
+    return tag(f"{group}:{topic}:{partition}")

@@ -1,0 +1,1 @@
+"""One viewer: playback, coverage, taste, journey and hooked. Pure: no Faust, Redis, clock or chance."""
