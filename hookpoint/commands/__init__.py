@@ -1,0 +1,1 @@
+"""Subcommands by theme; heavy imports wait until one of them runs."""
