@@ -1,0 +1,92 @@
+"""Servers, settings and names that every test may ask for.
+
+A test owns its topics, its consumer group and its key prefix, so tests share the servers without
+seeing each other, and none has to clean up.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+import redis
+from pydantic import SecretStr
+
+from config.settings import Settings, TopicNames
+from hookpoint.stack import Existing, RedisCluster, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hookpoint.topics import TopicReport
+
+TEST_PARTITIONS = 4
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=300, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """A developer's own HOOKPOINT_* variables and .env file must not change what tests see."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("HOOKPOINT_") and not name.startswith("HOOKPOINT_TEST_"):
+                patch.delenv(name)
+        patch.setitem(Settings.model_config, "env_file", None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Broker and Redis for the whole run; HOOKPOINT_TEST_KAFKA_BOOTSTRAP names another broker."""
+    existing = Existing(kafka_bootstrap=os.environ.get("HOOKPOINT_TEST_KAFKA_BOOTSTRAP"))
+    with Stack(existing=existing) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RedisCluster]:
+    """Three Redis nodes in cluster mode for the whole run."""
+    with RedisCluster() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(stack: Stack) -> Settings:
+    """Settings with names that no other test uses."""
+    own = uuid.uuid4().hex[:10]
+    names = {role: f"{field.default}-{own}" for role, field in TopicNames.model_fields.items()}
+    return Settings(
+        kafka_bootstrap=stack.kafka_bootstrap,
+        redis_url=SecretStr(stack.redis_url),
+        topics=TopicNames(**names),
+        partitions=TEST_PARTITIONS,
+        group=f"hookpoint-{own}",
+        key_prefix=f"test-{own}:",
+        # The embedded broker takes half of it to form a group.
+        session_timeout_s=6.0,
+    )
+
+
+@pytest.fixture
+def redis_client(stack: Stack) -> Iterator[redis.Redis]:
+    """A plain client, as a reader of the profiles would use it."""
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def make_topics() -> Callable[[Settings], list[TopicReport]]:
+    """Create all topics of some settings; returns what ``hookpoint topics`` would print."""
+    from hookpoint.topics import ensure_topics  # noqa: PLC0415  slow to import, for unit tests
+
+    return ensure_topics
