@@ -1,0 +1,67 @@
+"""TLS and SASL settings as the keyword arguments that each client library wants."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from config.settings import KafkaSecurity, Settings
+
+
+def aiokafka_security(settings: Settings) -> dict[str, Any]:
+    """Arguments for any aiokafka client.
+
+    Raises:
+        ValueError: SASL without a username or password.
+        OSError: a certificate file cannot be read.
+    """
+    kafka = settings.kafka
+    arguments: dict[str, Any] = {"security_protocol": kafka.protocol, **_sasl(kafka)}
+    if kafka.protocol.endswith("SSL"):
+        arguments["ssl_context"] = _ssl_context(kafka)
+    return arguments
+
+
+def kafka_python_security(settings: Settings) -> dict[str, Any]:
+    """Arguments for any kafka-python client.
+
+    Raises:
+        ValueError: SASL without a username or password.
+        OSError: a certificate file cannot be read.
+    """
+    # Both libraries kept the names of the one that they descend from.
+    return aiokafka_security(settings)
+
+
+def redis_kwargs(settings: Settings) -> dict[str, Any]:
+    """Arguments for ``redis.from_url`` beside the URL: who may sign the server's certificate."""
+    is_tls = settings.redis_url.get_secret_value().startswith("rediss://")
+    if not is_tls:
+        return {}
+    arguments: dict[str, Any] = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    if settings.redis_ca_file is not None:
+        arguments["ssl_ca_certs"] = settings.redis_ca_file
+    return arguments
+
+
+def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
+    if not kafka.protocol.startswith("SASL_"):
+        return {}
+    if not kafka.username or kafka.password is None:
+        raise ValueError(
+            f"{kafka.protocol} needs HOOKPOINT_KAFKA__USERNAME and HOOKPOINT_KAFKA__PASSWORD"
+        )
+    return {
+        "sasl_mechanism": kafka.mechanism,
+        "sasl_plain_username": kafka.username,
+        "sasl_plain_password": kafka.password.get_secret_value(),
+    }
+
+
+def _ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=kafka.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if kafka.cert_file is not None:
+        context.load_cert_chain(kafka.cert_file, kafka.key_file)
+    return context
