@@ -1,0 +1,12 @@
+"""A simulated audience: catalogue, viewers and players, deterministic by seed.
+
+Pure: no clock, no network. ``Audience(AudienceOptions(...))`` has ``.catalogue()``,
+``.records()`` and ``.truth()``.
+"""
+
+from producers.records import Record
+from producers.simulator.audience import Audience
+from producers.simulator.options import AudienceOptions
+from producers.simulator.truth import Truth
+
+__all__ = ["Audience", "AudienceOptions", "Record", "Truth"]
