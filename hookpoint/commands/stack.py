@@ -1,9 +1,163 @@
-"""Not written yet."""
+"""``hookpoint up`` and ``hookpoint topics``: somewhere to run, and the topics to run on."""
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import orjson
 import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from config.settings import Settings
+    from hookpoint.stack import Stack
+    from hookpoint.topics import TopicReport
+
+EXIT_FAILED = 1
+EXIT_DIFFERS = 3
+LOOK_EVERY_S = 0.5
+PIPE_WIDTH = 120
+
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.", show_default="a free one")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
+    app.command()(up)
+    app.command()(topics)
+
+
+def up(kafka_port: Port = None, redis_port: Port = None) -> None:
+    """Run a broker and a Redis here until Ctrl-C; nothing is kept after that."""
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
+    from hookpoint.stack import Stack, StackError  # noqa: PLC0415
+
+    settings = Settings()
+    _log(settings)
+    try:
+        with Stack(kafka_port=kafka_port, redis_port=redis_port) as stack, _stop_asked() as asked:
+            settings = settings.model_copy(update={"kafka_bootstrap": stack.kafka_bootstrap})
+            _announce(stack, _ensure(settings))
+            _stay(stack, asked)
+    except StackError as problem:
+        _fail(str(problem))
+    typer.echo("Stopped Kafka and Redis.")
+
+
+def topics(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead.")] = False,
+) -> None:
+    """Create the topics that are missing; exit code 3 if an existing one differs."""
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
+
+    settings = Settings()
+    _log(settings)
+    reports = _ensure(settings)
+    if as_json:
+        typer.echo(orjson.dumps([_as_record(report) for report in reports]))
+    else:
+        _print_table(reports)
+    if any(report.state == "differs" for report in reports):
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+def _log(settings: Settings) -> None:
+    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
+
+    configure_logging(settings)
+    if settings.log_level != "DEBUG":
+        # While it looks for a broker it prints a dozen lines; the command prints one of its own.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+def _ensure(settings: Settings) -> list[TopicReport]:
+    from hookpoint.topics import BrokerError, ensure_topics  # noqa: PLC0415  slow to import
+
+    try:
+        return ensure_topics(settings)
+    except (BrokerError, ValueError) as problem:
+        _fail(str(problem))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _announce(stack: Stack, reports: Sequence[TopicReport]) -> None:
+    typer.echo(f"Kafka  {stack.kafka_bootstrap}  ({len(reports)} topics, in memory)")
+    typer.echo(f"Redis  {stack.redis_url}")
+    typer.echo("\nIn another terminal:\n")
+    for name, value in stack.env().items():
+        typer.echo(f"export {name}={value}")
+    typer.echo("\nCtrl-C stops both.")
+
+
+@contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stay(stack: Stack, asked: threading.Event) -> None:
+    from hookpoint.stack import StackError  # noqa: PLC0415  commands load what they need
+
+    while not asked.wait(LOOK_EVERY_S):
+        for server in stack.servers():
+            if not server.running:
+                raise StackError(f"{server.name} ended by itself\n{server.log_tail()}")
+
+
+def _as_record(report: TopicReport) -> dict[str, object]:
+    spec = report.spec
+    return {
+        "topic": spec.name,
+        "key": spec.key,
+        "partitions": report.partitions,
+        "replication": report.replication,
+        "retention_ms": spec.retention_ms,
+        "compacted": spec.compacted,
+        "state": report.state,
+        "differences": report.differences,
+        "not_reported": report.unknown,
+    }
+
+
+def _print_table(reports: Sequence[TopicReport]) -> None:
+    from hookpoint.topics import kept  # noqa: PLC0415  slow to import
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    table = Table("topic", "key", "partitions", "kept", "state", box=None)
+    for report in reports:
+        spec = report.spec
+        table.add_row(spec.name, spec.key, str(report.partitions), kept(spec), report.state)
+    console.print(table)
+    for report in reports:
+        for difference in report.differences:
+            typer.echo(f"{report.spec.name} differs: {difference} (left as it is)")
+        if report.unknown:
+            names = ", ".join(report.unknown)
+            typer.echo(f"{report.spec.name}: {names} not reported by this broker")
