@@ -1,0 +1,346 @@
+"""Sending many records fast: partitioned here, in batches, in order, through outages.
+
+kafka-python's producer and aiokafka's ``send`` handle one record at a time; ``send_batch`` takes
+thousands (docs/adr/0005 has the measurements). So records are gathered per partition and each
+partition has a lane of its own, which sends one batch after the other: a retry never overtakes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import orjson
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.partitioner import murmur2
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_delay,
+    wait_exponential,
+)
+
+from config.kafka import aiokafka_security
+from producers.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from config.settings import Settings
+
+CHUNK_BYTES = 512 * 1024
+BATCH_BYTES = 1_000_000  # what brokers take by default, less a little
+RECORD_OVERHEAD_BYTES = 24
+CHUNKS_WAITING = 2
+CONNECT_FOR_S = 15.0
+STOP_FOR_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class SendError(RuntimeError):
+    """Records could not be sent; the message says which and why."""
+
+
+class Lane(NamedTuple):
+    """A topic and a partition."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the broker has confirmed. ``last_offsets`` has the highest offset per partition."""
+
+    records: int = 0
+    bytes: int = 0
+    last_offsets: dict[Lane, int] = field(default_factory=dict)
+
+
+_Raw = tuple[bytes | None, bytes]
+
+
+class BulkSender:
+    """Sends records to any topic; an async context manager that flushes at its end.
+
+    ``sent`` counts what the broker has confirmed. Delivery is at least once: a batch whose answer
+    was lost is sent again. Records bear the time of sending as their Kafka timestamp, not the time
+    of the event: a broker would drop old events at once by the topic's retention.
+
+    Raises:
+        SendError: from any method, if the broker refused records or was away for longer than
+            ``settings.outage_max_s``.
+    """
+
+    def __init__(self, settings: Settings, *, compression: str | None = None) -> None:
+        self.sent = Sent()
+        self._settings = settings
+        self._compression = compression
+        self._producer: Any = None
+        self._lanes: dict[Lane, _LaneSender] = {}
+        self._partitions: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap.split(","),
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=BATCH_BYTES,
+            request_timeout_ms=round(settings.io_timeout_s * 1000),
+            compression_type=self._compression,
+            **aiokafka_security(settings),
+        )
+        try:
+            async for attempt in _persistently(min(CONNECT_FOR_S, settings.outage_max_s)):
+                with attempt:
+                    await self._producer.start()
+        except BaseException as problem:
+            await self._producer.stop()
+            if isinstance(problem, KafkaError | OSError):
+                raise SendError(f"no broker at {settings.kafka_bootstrap}: {problem}") from problem
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if problem is None:
+                await self.flush()
+        finally:
+            for lane in self._lanes.values():
+                lane.task.cancel()
+            await asyncio.gather(*(it.task for it in self._lanes.values()), return_exceptions=True)
+            # With the broker gone it would wait for batches that nobody awaits any more.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._producer.stop(), STOP_FOR_S)
+
+    async def send(self, topic: str, records: Iterable[Record]) -> None:
+        """Take records for ``topic``; waits only where the broker is slower than they come."""
+        lanes = await self._lanes_of(topic)
+        count = len(lanes)
+        for record in records:
+            lane = lanes[partition_of(record[0], count)]
+            lane.gathered.append(record[:2])
+            lane.size += len(record[0]) + len(record[1]) + RECORD_OVERHEAD_BYTES
+            if lane.size >= CHUNK_BYTES:
+                await lane.hand_over()
+                # The loop must turn, or nothing leaves while records keep coming.
+                await asyncio.sleep(0)
+
+    async def send_to_every_partition(self, topic: str, value: bytes) -> None:
+        """One record without a key per partition of ``topic``, behind all that was sent before."""
+        for lane in await self._lanes_of(topic):
+            lane.gathered.append((None, value))
+            lane.size += len(value) + RECORD_OVERHEAD_BYTES
+
+    async def send_titles(self, titles: Sequence[Mapping[str, Any]]) -> None:
+        """The catalogue, one record per title."""
+        await self.send(self._settings.topics.titles, [_title_record(title) for title in titles])
+
+    async def send_tick(self, time_s: float) -> None:
+        """Move the time of every partition of the events on to ``time_s`` (epoch seconds)."""
+        await self.send_to_every_partition(self._settings.topics.events, tick(time_s))
+
+    async def push(self) -> None:
+        """Let go what is gathered, without waiting for the broker's word."""
+        for lane in self._lanes.values():
+            await lane.hand_over()
+        await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """Send everything and wait until the broker has confirmed it."""
+        await self.push()
+        for lane in self._lanes.values():
+            await lane.chunks.join()
+            lane.check()
+
+    async def _lanes_of(self, topic: str) -> list[_LaneSender]:
+        if topic not in self._partitions:
+            self._partitions[topic] = await self._partition_count(topic)
+            for partition in range(self._partitions[topic]):
+                lane = Lane(topic, partition)
+                self._lanes[lane] = _LaneSender(lane, self._producer, self.sent, self._settings)
+        return [self._lanes[Lane(topic, number)] for number in range(self._partitions[topic])]
+
+    async def _partition_count(self, topic: str) -> int:
+        try:
+            partitions = await self._producer.partitions_for(topic)
+        except KafkaError as problem:
+            raise SendError(f"topic {topic}: {problem} (`hookpoint topics` makes it)") from problem
+        return len(partitions)
+
+
+class _LaneSender:
+    """One partition: what is gathered, what waits, and the task that sends it in order."""
+
+    def __init__(self, lane: Lane, producer: Any, sent: Sent, settings: Settings) -> None:
+        self.gathered: list[_Raw] = []
+        self.size = 0
+        self.chunks: asyncio.Queue[list[_Raw]] = asyncio.Queue(CHUNKS_WAITING)
+        self._lane = lane
+        self._producer = producer
+        self._sent = sent
+        self._outage_max_s = settings.outage_max_s
+        self._failure: Exception | None = None
+        self.task = asyncio.create_task(self._run(), name=f"send {lane.topic}/{lane.partition}")
+
+    async def hand_over(self) -> None:
+        """Queue what is gathered; waits while two chunks wait already."""
+        self.check()
+        if self.gathered:
+            chunk, self.gathered, self.size = self.gathered, [], 0
+            await self.chunks.put(chunk)
+
+    def check(self) -> None:
+        """Raise what has stopped this lane, if anything has."""
+        if self._failure is not None:
+            where = f"{self._lane.topic}/{self._lane.partition}"
+            what = str(self._failure) or type(self._failure).__name__
+            raise SendError(f"sending to {where} failed: {what}") from self._failure
+
+    async def _run(self) -> None:
+        while True:
+            chunk = await self.chunks.get()
+            try:
+                # After a failure the rest is dropped, so that nobody waits for ever to be told.
+                if self._failure is None:
+                    await self._send(chunk)
+            except Exception as problem:  # noqa: BLE001 - handed to whoever sends or flushes next
+                self._failure = problem
+            finally:
+                self.chunks.task_done()
+
+    async def _send(self, chunk: list[_Raw]) -> None:
+        position = 0
+        while position < len(chunk):
+            count = 0
+            async for attempt in _persistently(self._outage_max_s):
+                with attempt:
+                    batch, count = self._batch(chunk, position)
+                    answer = await self._producer.send_batch(
+                        batch, self._lane.topic, partition=self._lane.partition
+                    )
+                    confirmed = await answer
+                    self._sent.last_offsets[self._lane] = confirmed.offset + count - 1
+            self._sent.records += count
+            self._sent.bytes += sum(len(it[1]) for it in chunk[position : position + count])
+            position += count
+
+    def _batch(self, chunk: list[_Raw], position: int) -> tuple[Any, int]:
+        """As much of the chunk from ``position`` on as one batch holds, and how many that is."""
+        batch = self._producer.create_batch()
+        now_ms = round(time.time() * 1000)
+        append = batch.append
+        count = 0
+        for key, value in chunk[position:]:
+            if append(timestamp=now_ms, key=key, value=value) is None:
+                break
+            count += 1
+        batch.close()
+        return batch, count
+
+
+def send_records(settings: Settings, records: Iterable[Record]) -> Sent:
+    """Send events and wait for the broker's word.
+
+    Raises:
+        SendError: the broker refused or was away for too long.
+    """
+
+    async def run() -> Sent:
+        async with BulkSender(settings) as sender:
+            await sender.send(settings.topics.events, records)
+        return sender.sent
+
+    return asyncio.run(run())
+
+
+def send_catalogue(settings: Settings, titles: Sequence[Mapping[str, Any]]) -> Sent:
+    """Send the catalogue (docs/events.md, ``titles``) and wait for the broker's word.
+
+    Raises:
+        SendError: the broker refused or was away for too long.
+    """
+
+    async def run() -> Sent:
+        async with BulkSender(settings) as sender:
+            await sender.send_titles(titles)
+        return sender.sent
+
+    return asyncio.run(run())
+
+
+def send_ticks(settings: Settings, time_s: float) -> Sent:
+    """Move the time of every partition of the events on to ``time_s`` (epoch seconds).
+
+    Raises:
+        SendError: the broker refused or was away for too long.
+    """
+
+    async def run() -> Sent:
+        async with BulkSender(settings) as sender:
+            await sender.send_tick(time_s)
+        return sender.sent
+
+    return asyncio.run(run())
+
+
+def tick(time_s: float) -> bytes:
+    """The record that moves time on to ``time_s`` (epoch seconds) without a viewer."""
+    moment = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
+    stamp = moment.replace("+00:00", "Z")
+    envelope = {
+        "specversion": "1.0",
+        "id": f"tick-{stamp}",
+        "source": "/producers/tick",
+        "type": "stream.tick",
+        "time": stamp,
+    }
+    return orjson.dumps(envelope)
+
+
+@lru_cache(maxsize=1 << 18)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner (murmur2) gives to ``key``."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _title_record(title: Mapping[str, Any]) -> Record:
+    return Record(str(title["title_id"]).encode(), orjson.dumps(title), time.time())
+
+
+def _persistently(for_s: float) -> AsyncIterator[Any]:
+    """Attempts with growing pauses, for as long as the fault is one that passes."""
+    return AsyncRetrying(
+        retry=retry_if_exception(_passes),
+        stop=stop_after_delay(for_s),
+        wait=wait_exponential(0.1, max=5.0),
+        before_sleep=_say_so,
+        reraise=True,
+    ).__aiter__()
+
+
+def _passes(problem: BaseException) -> bool:
+    if isinstance(problem, KafkaConnectionError | KafkaTimeoutError | OSError):
+        return True
+    return isinstance(problem, KafkaError) and bool(problem.retriable)
+
+
+def _say_so(state: RetryCallState) -> None:
+    problem = state.outcome.exception() if state.outcome else None
+    log.warning("broker_away", problem=repr(problem), attempt=state.attempt_number)
