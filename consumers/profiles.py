@@ -1,0 +1,238 @@
+"""Profiles of viewers from Redis, typed: what they like, how far they are, what they are hooked on.
+
+Each read is one command on one key (``profile`` is one transaction on one slot), and one atomic
+write made what it finds, so what it returns is consistent. Key by key: docs/redis.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+
+from consumers.connection import connect
+from streams.keys import Keys
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from config.settings import Settings
+
+Shares = Mapping[str, Mapping[str, float]]
+"""Facet (``genre``) → value (``drama``) → share 0..1."""
+
+_ESCAPED = re.compile("%(3[Aa]|25)")
+_UNESCAPE = {"3A": ":", "25": "%"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What a viewer likes. Shares of one facet add up to at most 1 and do not age."""
+
+    viewer: str
+    lasting: Shares
+    """Half-life of 90 days."""
+    now: Shares
+    """Half-life of 7 days."""
+    watched_s: float
+    """Seconds spent playing, ever."""
+    updated_at: datetime | None
+    """Event time of the last change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a viewer is in one episode or film, or that a whole season is finished.
+
+    ``season`` and ``episode`` are None for a film. ``episodes`` is set where a finished season has
+    shrunk to one entry; then ``episode``, ``position_s``, ``coverage_s`` and ``runtime_s`` are
+    None.
+    """
+
+    title_id: str
+    season: int | None
+    episode: int | None
+    position_s: float | None
+    """Seconds into the episode: where to continue."""
+    coverage_s: float | None
+    """Distinct media seconds watched."""
+    runtime_s: float | None
+    completed: bool
+    seen_at: datetime
+    episodes: int | None
+
+    @property
+    def covered(self) -> float | None:
+        """Share 0..1 of the runtime that was watched; None where the runtime is unknown."""
+        if self.coverage_s is None or not self.runtime_s:
+            return None
+        return self.coverage_s / self.runtime_s
+
+
+@dataclass(frozen=True, slots=True)
+class HookedOn:
+    """How a viewer stands towards one season."""
+
+    title_id: str
+    season: int
+    state: str
+    """``hooked``, ``cooled``, ``lapsed`` or ``completed``."""
+    p: float | None
+    """Probability 0..1 to finish the season; None on basis ``pace``."""
+    basis: str
+    since: datetime
+    k: int
+    """Completed episodes, out of ``of``."""
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """All that is published about one viewer, as one moment left it."""
+
+    viewer: str
+    taste: Taste | None
+    progress: Sequence[Progress]
+    hooked: Sequence[HookedOn]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is published about this viewer."""
+        return bool(self.taste or self.progress or self.hooked)
+
+
+class ProfileReader:
+    """Reads profiles from a single Redis or a Cluster. Close it, or use it as a context manager.
+
+    Raises:
+        redis.RedisError: from every method, if Redis is away.
+        ValueError: from every method, if a hash holds what docs/redis.md does not allow.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = Keys(settings.key_prefix)
+        self._client: Any = connect(settings)
+
+    def taste(self, viewer: str) -> Taste | None:
+        """What ``viewer`` likes; None if nothing is known."""
+        return _taste(viewer, self._client.hgetall(self._keys.viewer(viewer).taste))
+
+    def tastes(self, viewers: Iterable[str]) -> dict[str, Taste | None]:
+        """What each of ``viewers`` likes, in one pipeline (one per node of a Cluster)."""
+        names = list(dict.fromkeys(viewers))
+        batch = self._client.pipeline(transaction=False)
+        for viewer in names:
+            batch.hgetall(self._keys.viewer(viewer).taste)
+        found = batch.execute() if names else []
+        return {viewer: _taste(viewer, each) for viewer, each in zip(names, found, strict=True)}
+
+    def progress(self, viewer: str) -> list[Progress]:
+        """How far ``viewer`` is, last seen first; empty if nothing is known."""
+        return _progress(self._client.hgetall(self._keys.viewer(viewer).progress))
+
+    def hooked(self, viewer: str) -> list[HookedOn]:
+        """What ``viewer`` is or was hooked on, latest change first; empty if nothing."""
+        return _hooked(self._client.hgetall(self._keys.viewer(viewer).hooked))
+
+    def profile(self, viewer: str) -> Profile:
+        """All of the above as of one moment."""
+        keys = self._keys.viewer(viewer)
+        batch = self._client.pipeline(transaction=True)
+        for key in (keys.taste, keys.progress, keys.hooked):
+            batch.hgetall(key)
+        taste, progress, hooked = batch.execute()
+        return Profile(viewer, _taste(viewer, taste), _progress(progress), _hooked(hooked))
+
+    def names(self, title_ids: Iterable[str]) -> dict[str, str]:
+        """Names of those titles that the catalogue has, in one pipeline."""
+        wanted = list(dict.fromkeys(title_ids))
+        batch = self._client.pipeline(transaction=False)
+        for title_id in wanted:
+            batch.hget(self._keys.title(title_id), "name")
+        found = batch.execute() if wanted else []
+        return {title: name for title, name in zip(wanted, found, strict=True) if name}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _taste(viewer: str, fields: Mapping[str, str]) -> Taste | None:
+    if not fields:
+        return None
+    lasting: dict[str, dict[str, float]] = {}
+    now: dict[str, dict[str, float]] = {}
+    for field, share in fields.items():
+        facet, colon, value = field.removeprefix("now:").partition(":")
+        if colon:
+            shares = now if field.startswith("now:") else lasting
+            shares.setdefault(facet, {})[value] = float(share)
+    updated_at = fields.get("updated_at")
+    return Taste(
+        viewer=viewer,
+        lasting=lasting,
+        now=now,
+        watched_s=float(fields.get("watched_s", 0)),
+        updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
+    )
+
+
+def _progress(fields: Mapping[str, str]) -> list[Progress]:
+    found = []
+    for field, text in fields.items():
+        title, *numbers = field.split(":")
+        season, episode = [*(int(number) for number in numbers), None, None][:2]
+        body = orjson.loads(text)
+        found.append(
+            Progress(
+                title_id=_unescaped(title),
+                season=season,
+                episode=episode,
+                position_s=body.get("position_s"),
+                coverage_s=body.get("coverage_s"),
+                runtime_s=body.get("runtime_s"),
+                completed=bool(body.get("completed")),
+                seen_at=datetime.fromisoformat(body["seen_at"]),
+                episodes=body.get("episodes"),
+            )
+        )
+    return sorted(found, key=lambda each: each.seen_at, reverse=True)
+
+
+def _hooked(fields: Mapping[str, str]) -> list[HookedOn]:
+    found = []
+    for field, text in fields.items():
+        title, season = field.split(":")
+        body = orjson.loads(text)
+        found.append(
+            HookedOn(
+                title_id=_unescaped(title),
+                season=int(season),
+                state=body["state"],
+                p=body.get("p"),
+                basis=body["basis"],
+                since=datetime.fromisoformat(body["since"]),
+                k=body["k"],
+                of=body["of"],
+            )
+        )
+    return sorted(found, key=lambda each: each.since, reverse=True)
+
+
+def _unescaped(title: str) -> str:
+    return _ESCAPED.sub(lambda match: _UNESCAPE[match[1].upper()], title)

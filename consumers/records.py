@@ -1,0 +1,278 @@
+"""What the outgoing topics hold, as typed values: signals, sessions and rejects.
+
+Parsing is pure. Fields and units are those of docs/events.md; fields that are not listed there are
+ignored, so that a newer worker does not break an older reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class BadRecordError(ValueError):
+    """A record breaks the contract of its topic; ``reason`` is one word to count by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One Kafka record as it came, before anyone has looked inside."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
+    timestamp_ms: int
+    """When it was sent, in milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One CloudEvent of ``engagement-signals``."""
+
+    id: str
+    source: str
+    type: str
+    """``viewer.hooked``, ``viewer.cooled`` and so on."""
+    subject: str
+    """Whom it is about: the viewer id, or the title id of a ``title.`` signal."""
+    time: datetime
+    """Event time: when the viewer did it, or when the idle time was up."""
+    viewer: str | None
+    title_id: str | None
+    season: int | None
+    state: str | None
+    basis: str | None
+    """``audience`` (the title's curve) or ``pace`` (there is no curve yet)."""
+    p: float | None
+    """Probability 0..1 to finish the season; None on basis ``pace``."""
+    interval: tuple[float, float] | None
+    k: int | None
+    """Completed episodes, out of ``of``."""
+    of: int | None
+    because: Mapping[str, Any]
+    """The numbers behind the decision."""
+    catalogue_version: int | None
+    curve_version: str | None
+    retracts: str | None
+    """Id of the earlier signal that this one takes back."""
+    data: Mapping[str, Any]
+    """The whole ``data`` of the event, unlisted fields included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One closed playback of ``viewing-sessions``, at one revision. All ``_s`` are seconds."""
+
+    id: str
+    viewer: str
+    playback_id: str
+    title_id: str
+    season: int | None
+    episode: int | None
+    device: str | None
+    country: str | None
+    started_at: datetime
+    ended_at: datetime
+    wall_s: float
+    advanced_s: float
+    coverage_s: float
+    rewatched_s: float
+    position_s: float
+    imputed: bool
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One dead letter of ``playback-rejects``: where it came from, why, and its own bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    reason: str
+    field: str | None
+    detail: str | None
+    size: int
+    """Bytes of the offending value before it was cut."""
+    value: bytes
+    """At most 64 KiB of it."""
+    rejected_at: datetime
+    """When the worker refused it."""
+
+
+def parse_signal(record: RawRecord) -> Signal:
+    """Reads one record of ``engagement-signals``.
+
+    Raises:
+        BadRecordError: not JSON, or a field is missing or of the wrong type.
+    """
+    event = _json_object(record.value)
+    data = _field(event, "data", dict)
+    interval = _field(data, "interval", list, required=False)
+    return Signal(
+        id=_text(event, "id"),
+        source=_text(event, "source"),
+        type=_text(event, "type"),
+        subject=_text(event, "subject"),
+        time=_time(event, "time"),
+        viewer=_optional_text(data, "viewer"),
+        title_id=_optional_text(data, "title_id"),
+        season=_optional_int(data, "season"),
+        state=_optional_text(data, "state"),
+        basis=_optional_text(data, "basis"),
+        p=_optional_number(data, "p"),
+        interval=None if interval is None else _pair(interval),
+        k=_optional_int(data, "k"),
+        of=_optional_int(data, "of"),
+        because=_field(data, "because", dict, required=False) or {},
+        catalogue_version=_optional_int(data, "catalogue_version"),
+        curve_version=_optional_text(data, "curve_version"),
+        retracts=_optional_text(data, "retracts"),
+        data=data,
+    )
+
+
+def parse_session(record: RawRecord) -> Session:
+    """Reads one record of ``viewing-sessions``.
+
+    Raises:
+        BadRecordError: not JSON, or a field is missing or of the wrong type.
+    """
+    body = _json_object(record.value)
+    return Session(
+        id=_text(body, "id"),
+        viewer=_text(body, "viewer"),
+        playback_id=_text(body, "playback_id"),
+        title_id=_text(body, "title_id"),
+        season=_optional_int(body, "season"),
+        episode=_optional_int(body, "episode"),
+        device=_optional_text(body, "device"),
+        country=_optional_text(body, "country"),
+        started_at=_time(body, "started_at"),
+        ended_at=_time(body, "ended_at"),
+        wall_s=_number(body, "wall_s"),
+        advanced_s=_number(body, "advanced_s"),
+        coverage_s=_number(body, "coverage_s"),
+        rewatched_s=_number(body, "rewatched_s"),
+        position_s=_number(body, "position_s"),
+        imputed=_field(body, "imputed", bool),
+        revision=_field(body, "revision", int),
+    )
+
+
+def parse_reject(record: RawRecord) -> Reject:
+    """Reads one record of ``playback-rejects``.
+
+    Raises:
+        BadRecordError: a header is missing or is not what it should be.
+    """
+    headers = {name: raw.decode(errors="backslashreplace") for name, raw in record.headers.items()}
+    value = record.value or b""
+    return Reject(
+        topic=_text(headers, "topic"),
+        partition=_whole(headers, "partition"),
+        offset=_whole(headers, "offset"),
+        key=record.headers.get("key"),
+        reason=_text(headers, "reason"),
+        field=headers.get("field") or None,
+        detail=headers.get("detail") or None,
+        size=_whole(headers, "size") if "size" in headers else len(value),
+        value=value,
+        rejected_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+    )
+
+
+def header_map(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Kafka's list of headers as a mapping; the last of a name wins, null values are left out."""
+    return {name: value for name, value in headers if value is not None}
+
+
+def _json_object(value: bytes | None) -> dict[str, Any]:
+    if not value:
+        raise BadRecordError("empty", "the record has no value")
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise BadRecordError("not_json", str(error)) from error
+    if not isinstance(body, dict):
+        raise BadRecordError("not_json", "the value is not a JSON object")
+    return body
+
+
+def _field(body: Mapping[str, Any], name: str, kind: type, *, required: bool = True) -> Any:
+    value = body.get(name)
+    if value is None and not required:
+        return None
+    # bool is an int to Python, but not to anyone who reads JSON.
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        was = "missing" if value is None else type(value).__name__
+        raise BadRecordError(name, f"should be {kind.__name__}, is {was}")
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value: str = _field(body, name, str)
+    if not value:
+        raise BadRecordError(name, "is empty")
+    return value
+
+
+def _optional_text(body: Mapping[str, Any], name: str) -> str | None:
+    value: str | None = _field(body, name, str, required=False)
+    return value
+
+
+def _optional_int(body: Mapping[str, Any], name: str) -> int | None:
+    value: int | None = _field(body, name, int, required=False)
+    return value
+
+
+def _number(body: Mapping[str, Any], name: str) -> float:
+    value = body.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return float(_field(body, name, float))
+
+
+def _optional_number(body: Mapping[str, Any], name: str) -> float | None:
+    return None if body.get(name) is None else _number(body, name)
+
+
+def _whole(headers: Mapping[str, str], name: str) -> int:
+    text = _text(headers, name)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadRecordError(name, "is not a whole number") from error
+
+
+def _pair(values: list[Any]) -> tuple[float, float]:
+    ends = dict(zip(("low", "high"), values, strict=False))
+    if len(values) != 2:  # noqa: PLR2004  # an interval has two ends
+        raise BadRecordError("interval", f"should have two ends, has {len(values)}")
+    return _number(ends, "low"), _number(ends, "high")
+
+
+def _time(body: Mapping[str, Any], name: str) -> datetime:
+    text = _text(body, name)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadRecordError(name, "is not an RFC 3339 time") from error
+    if moment.tzinfo is None:
+        raise BadRecordError(name, "has no offset from UTC")
+    return moment
