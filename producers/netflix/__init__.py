@@ -1,0 +1,1 @@
+"""Netflix's export of one's own data, read into playback events (docs/netflix.md)."""

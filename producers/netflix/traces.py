@@ -1,0 +1,233 @@
+"""One playback's trace: from Netflix's JSON to what the player did, in order.
+
+What real exports taught (docs/netflix.md, docs/adr/0006):
+
+- ``start`` comes seconds before the first ``playing``, at the same position: nothing has played.
+- ``playing`` repeats as a heartbeat; ``paused`` precedes nearly every ``reposition``.
+- The playback speed is not told. It shows in the slope of position over time.
+- A television that lost its power reports its stop when it comes back, with a position that was
+  computed from its clock. What it had confirmed while alive is its keep-alive, every 15 minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+SPEEDS = (0.5, 0.75, 1.25, 1.5)
+"""The playback speeds that Netflix offers, besides 1."""
+KNOWN_TYPES = frozenset({"start", "playing", "paused", "reposition", "stopped"})
+MAX_OFFSET_MS = 7 * 86_400_000
+MAX_POSITION_MS = 864_000_000
+JITTER_MS = 60_000
+"""How far a session offset may lie before the start (clocks are set while players run)."""
+KEEP_ALIVE_MS = 900_000
+SECOND_MS = 1_000
+SEEK_SLACK_MS = 2_000
+DRIFT_SHARE = 0.005
+FAST_RUN_MS = 10_000
+SLOW_RUN_MS = 30_000
+SLOW_MATCH = 0.015
+EPSILON = 1e-4
+
+
+class TraceError(ValueError):
+    """The trace is not a list of events; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One event of a trace: what, when after the start, and at which media position."""
+
+    kind: str
+    at_ms: int
+    position_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing the player did, in the words of docs/events.md (without ``playback.``).
+
+    ``rate`` is the playback rate from here on; ``from_ms`` is where a seek began.
+    """
+
+    verb: str
+    at_ms: int
+    position_ms: int
+    rate: float = 1.0
+    from_ms: int | None = None
+
+
+def parse_trace(text: str) -> tuple[list[Point], list[str]]:
+    """Points in order of time, and why events were dropped, one text each.
+
+    Raises:
+        TraceError: The cell is neither empty nor a JSON list.
+    """
+    points: list[Point] = []
+    dropped: list[str] = []
+    for index, item in enumerate(_load(text)):
+        point = _point(item)
+        if isinstance(point, Point):
+            points.append(point)
+        else:
+            dropped.append(f"event {index}: {point}")
+    # Stable: what the player listed first at one millisecond happened first.
+    points.sort(key=lambda point: point.at_ms)
+    unique = [p for i, p in enumerate(points) if i == 0 or p != points[i - 1]]
+    return unique, dropped
+
+
+def _load(text: str) -> list[Any]:
+    if not text.strip() or text.strip().casefold() in {"null", "none", "nan"}:
+        return []
+    # A file that was quoted twice still has doubled quotes inside the cell.
+    for candidate in (text, text.strip('"').replace('""', '"')):
+        try:
+            loaded = orjson.loads(candidate)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(loaded, list):
+            return loaded
+        raise TraceError(f"not a list but {type(loaded).__name__}")
+    raise TraceError(f"not JSON: {text[:60]!r}")
+
+
+def _point(item: object) -> Point | str:
+    if not isinstance(item, dict):
+        return "not an object"
+    kind, at, position = (item.get(k) for k in ("eventType", "sessionOffsetMs", "mediaOffsetMs"))
+    at_ms, position_ms = _whole(at), _whole(position)
+    if not isinstance(kind, str) or not kind:
+        return "eventType is missing"
+    if at_ms is None or not -JITTER_MS <= at_ms <= MAX_OFFSET_MS:
+        return f"sessionOffsetMs is {str(at)[:24]}"
+    if position_ms is None or position_ms > MAX_POSITION_MS:
+        return f"mediaOffsetMs is {str(position)[:24]}"
+    # Browsers report -1 before the first frame.
+    return Point(kind.strip().casefold(), at_ms, max(0, position_ms))
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+    try:
+        return int(float(value))  # type: ignore[arg-type]  # whatever is no number raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def steps(points: list[Point]) -> list[Step]:
+    """What the player did; playback speeds inferred, computed stops cut to the keep-alive."""
+    points = confirmed(points)
+    done: list[Step] = []
+    playing = False
+    for index, point in enumerate(points):
+        rate = _rate_until_next(points, index, playing=playing)
+        step = _step(point, done[-1] if done else None, rate, playing=playing)
+        playing = _plays_after(point.kind, playing=playing)
+        done.append(step)
+    return done
+
+
+def _plays_after(kind: str, *, playing: bool) -> bool:
+    if kind in ("start", "playing"):
+        return True
+    return playing if kind not in ("paused", "stopped") else False
+
+
+def _step(point: Point, last: Step | None, rate: float, *, playing: bool) -> Step:
+    step = Step(_verb(point.kind, playing=playing, first=last is None), *_where(point), rate)
+    if point.kind == "reposition":
+        return replace(step, from_ms=_left_at(last, point, playing=playing))
+    if step.verb == "heartbeat" and last is not None and last.rate != rate:
+        return replace(step, verb="rate_changed")
+    return step
+
+
+def _where(point: Point) -> tuple[int, int]:
+    return point.at_ms, point.position_ms
+
+
+def _verb(kind: str, *, playing: bool, first: bool) -> str:
+    if kind == "playing":
+        return "started" if first else "heartbeat" if playing else "resumed"
+    named = {"start": "started", "paused": "paused", "reposition": "seeked", "stopped": "stopped"}
+    # Whatever Netflix will call its next event, it still tells where the player is.
+    return named.get(kind, "heartbeat")
+
+
+def _left_at(last: Step | None, point: Point, *, playing: bool) -> int:
+    """Where a seek began: where the player had got to, by its last word and the time since."""
+    if last is None:
+        return point.position_ms
+    run = (point.at_ms - last.at_ms) * last.rate if playing else 0
+    return min(last.position_ms + round(run), MAX_POSITION_MS)
+
+
+def _rate_until_next(points: list[Point], index: int, *, playing: bool) -> float:
+    """The rate at which the stretch from this point to the next was played; 1 unless it shows."""
+    here = points[index]
+    if index + 1 == len(points) or not _plays_after(here.kind, playing=playing):
+        return 1.0
+    after = points[index + 1]
+    # After a start or a seek there is a wait of unknown length, so the slope says nothing; and
+    # where a seek landed says nothing of how the player got there.
+    if here.kind in ("start", "reposition") or after.kind == "reposition":
+        return 1.0
+    return rate_of(after.at_ms - here.at_ms, after.position_ms - here.position_ms)
+
+
+def rate_of(passed_ms: int, moved_ms: int) -> float:
+    """The playback speed of a stretch; 1.0 where nothing else is plain from its slope."""
+    if passed_ms <= 0 or moved_ms <= 0:
+        return 1.0
+    slope = moved_ms / passed_ms
+    if not _within(moved_ms, passed_ms, 1.0):
+        nearest = next((r for r in SPEEDS if r > 1 and _within(moved_ms, passed_ms, r)), None)
+        if passed_ms < FAST_RUN_MS or nearest is None:
+            return 1.0
+        # Between two speeds: the speed changed on the way, and the slope is their mean.
+        return nearest if slope >= nearest * (1 - SLOW_MATCH) else round(slope + EPSILON, 4)
+    if passed_ms >= SLOW_RUN_MS:
+        return next((r for r in SPEEDS if r < 1 and abs(slope - r) <= SLOW_MATCH), 1.0)
+    return 1.0
+
+
+def _within(moved_ms: int, passed_ms: int, rate: float) -> bool:
+    """Whether the core credits the stretch at this rate (see ``Rules.seek_slack_s``)."""
+    possible = rate * passed_ms
+    return moved_ms <= possible + max(SEEK_SLACK_MS, DRIFT_SHARE * possible)
+
+
+def confirmed(points: list[Point]) -> list[Point]:
+    """The trace with a computed stop cut back to the last keep-alive.
+
+    Such a stop betrays itself: the player speaks in whole seconds, yet the stop's position is its
+    last position plus the time passed, to the millisecond. It is cut only where a keep-alive lies
+    between the two; else it is the best there is.
+    """
+    if len(points) < 3 or not _computed_stop(points):  # noqa: PLR2004 - start, playing, stopped
+        return points
+    stop, last = points[-1], points[-2]
+    first = next(point for point in points if point.kind == "playing")
+    alive = first.at_ms + (stop.at_ms - first.at_ms) // KEEP_ALIVE_MS * KEEP_ALIVE_MS
+    if alive <= last.at_ms:
+        return points
+    return [*points[:-1], Point("stopped", alive, last.position_ms + alive - last.at_ms)]
+
+
+def _computed_stop(points: list[Point]) -> bool:
+    stop, last, earlier = points[-1], points[-2], points[:-1]
+    return (
+        stop.kind == "stopped"
+        and last.kind == "playing"
+        and stop.position_ms - last.position_ms == stop.at_ms - last.at_ms
+        and stop.position_ms % SECOND_MS != 0
+        and any(point.position_ms > 0 for point in earlier)
+        and all(point.position_ms % SECOND_MS == 0 for point in earlier)
+    )
