@@ -7,7 +7,8 @@ write made what it finds, so what it returns is consistent. Key by key: docs/red
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +28,10 @@ Shares = Mapping[str, Mapping[str, float]]
 
 _ESCAPED = re.compile("%(3[Aa]|25)")
 _UNESCAPE = {"3A": ":", "25": "%"}
+
+
+class BadProfileError(ValueError):
+    """A hash in Redis holds what docs/redis.md does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class ProfileReader:
 
     Raises:
         redis.RedisError: from every method, if Redis is away.
-        ValueError: from every method, if a hash holds what docs/redis.md does not allow.
+        BadProfileError: from every method, if a hash holds what docs/redis.md does not allow.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -172,6 +177,15 @@ class ProfileReader:
         self.close()
 
 
+@contextmanager
+def _as_documented(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadProfileError(f"{what} in Redis is not as documented: {error!r}") from error
+
+
+@_as_documented("a taste")
 def _taste(viewer: str, fields: Mapping[str, str]) -> Taste | None:
     if not fields:
         return None
@@ -192,6 +206,7 @@ def _taste(viewer: str, fields: Mapping[str, str]) -> Taste | None:
     )
 
 
+@_as_documented("a progress")
 def _progress(fields: Mapping[str, str]) -> list[Progress]:
     found = []
     for field, text in fields.items():
@@ -214,6 +229,7 @@ def _progress(fields: Mapping[str, str]) -> list[Progress]:
     return sorted(found, key=lambda each: each.seen_at, reverse=True)
 
 
+@_as_documented("what a viewer is hooked on")
 def _hooked(fields: Mapping[str, str]) -> list[HookedOn]:
     found = []
     for field, text in fields.items():

@@ -1,0 +1,190 @@
+"""What the read commands show of signals, sessions and rejects: columns, rows, JSON."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hookpoint.commands._tables import (
+    Column,
+    View,
+    cell,
+    clock,
+    moment,
+    percent,
+    safe_bytes,
+    state_cell,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+    from consumers.records import Reject, Session, Signal
+
+TIME = Column("time (UTC)", 20)
+
+
+def place(title_id: str | None, season: int | None, episode: int | None = None) -> Text:
+    """``dark S1 E3``."""
+    season_text = "" if season is None else f" S{season}"
+    return cell(f"{title_id or '-'}{season_text}{'' if episode is None else f' E{episode}'}")
+
+
+def short_type(signal_type: str) -> str:
+    """``hooked`` for ``viewer.hooked``."""
+    return signal_type.partition(".")[2] or signal_type
+
+
+def _signal_row(signal: Signal) -> list[Text]:
+    sure = percent(signal.p)
+    if sure is not None and signal.interval is not None:
+        low, high = signal.interval
+        sure += f" ({low * 100:.0f}-{high * 100:.0f})"
+    why = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in signal.because.items())
+    if signal.retracts is not None:
+        why = f"takes back {signal.retracts}" + (f", {why}" if why else "")
+    return [
+        cell(moment(signal.time)),
+        state_cell(short_type(signal.type)),
+        cell(signal.viewer or signal.subject),
+        place(signal.title_id, signal.season),
+        cell(sure),
+        cell(
+            None if signal.k is None else f"{signal.k} of {'?' if signal.of is None else signal.of}"
+        ),
+        cell(signal.basis),
+        cell(why or None, "dim"),
+    ]
+
+
+def _signal_json(signal: Signal) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": signal.id,
+        "source": signal.source,
+        "type": signal.type,
+        "subject": signal.subject,
+        "time": signal.time,
+        "datacontenttype": "application/json",
+        "data": signal.data,
+    }
+
+
+def _session_row(session: Session) -> list[Text]:
+    return [
+        cell(moment(session.ended_at)),
+        cell(session.viewer),
+        place(session.title_id, session.season, session.episode),
+        cell(clock(session.wall_s)),
+        cell(clock(session.coverage_s)),
+        cell(clock(session.rewatched_s)),
+        cell(clock(session.position_s)),
+        cell(session.device),
+        cell("imputed" if session.imputed else "", "yellow"),
+        cell(session.revision),
+    ]
+
+
+def _latest_revisions(sessions: Iterable[Session]) -> Iterable[Session]:
+    highest: dict[str, Session] = {}
+    for session in sessions:
+        before = highest.get(session.id)
+        if before is None or session.revision > before.revision:
+            highest[session.id] = session
+    return highest.values()
+
+
+def _reject_row(reject: Reject) -> list[Text]:
+    return [
+        cell(moment(reject.rejected_at)),
+        cell(reject.reason, "bold red"),
+        cell(reject.field),
+        cell(f"{reject.topic}/{reject.partition}/{reject.offset}"),
+        cell(None if reject.key is None else safe_bytes(reject.key, 32)),
+        cell(f"{reject.size:,}"),
+        cell(reject.detail),
+        cell(safe_bytes(reject.value) or None, "dim"),
+    ]
+
+
+def _reject_json(reject: Reject) -> dict[str, Any]:
+    return {
+        "topic": reject.topic,
+        "partition": reject.partition,
+        "offset": reject.offset,
+        "reason": reject.reason,
+        "field": reject.field,
+        "detail": reject.detail,
+        "size": reject.size,
+        "rejected_at": reject.rejected_at,
+        **_bytes_json("key", reject.key),
+        **_bytes_json("value", reject.value),
+    }
+
+
+def _bytes_json(name: str, raw: bytes | None) -> dict[str, str | None]:
+    """Text as it is; anything else as ``…_base64``, so that nothing is lost."""
+    if raw is None:
+        return {name: None}
+    try:
+        return {name: raw.decode()}
+    except UnicodeDecodeError:
+        return {name: None, f"{name}_base64": base64.b64encode(raw).decode()}
+
+
+SIGNALS: View[Signal] = View(
+    noun="signals",
+    columns=(
+        TIME,
+        Column("signal", 10),
+        Column("who", 16),
+        Column("title", 18),
+        Column("p (interval)", 14),
+        Column("done", 8),
+        Column("basis", 8),
+        Column("because", 0),
+    ),
+    row=_signal_row,
+    as_json=_signal_json,
+    moment=lambda signal: signal.time,
+    latest=lambda signals: signals,
+)
+SESSIONS: View[Session] = View(
+    noun="sessions",
+    columns=(
+        Column("ended (UTC)", 20),
+        Column("viewer", 16),
+        Column("title", 20),
+        Column("played", 8, right=True),
+        Column("covered", 8, right=True),
+        Column("again", 7, right=True),
+        Column("left at", 8, right=True),
+        Column("device", 10),
+        Column("", 7),
+        Column("rev", 3, right=True),
+    ),
+    row=_session_row,
+    as_json=asdict,
+    moment=lambda session: session.ended_at,
+    latest=_latest_revisions,
+)
+REJECTS: View[Reject] = View(
+    noun="rejects",
+    columns=(
+        TIME,
+        Column("reason", 12),
+        Column("field", 14),
+        Column("source", 24),
+        Column("key", 16),
+        Column("bytes", 7, right=True),
+        Column("detail", 30),
+        Column("value", 0),
+    ),
+    row=_reject_row,
+    as_json=_reject_json,
+    moment=lambda reject: reject.rejected_at,
+    latest=lambda rejects: rejects,
+)
