@@ -1,0 +1,56 @@
+# Every target sets itself up from nothing: a Python of 3.11 or newer is all it needs.
+# `make PYTHON=python3.13 test` takes another one; the first that is new enough is taken.
+PYTHON ?= python3.11 python3.12 python3.13 python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench up clean
+
+help:
+	@echo "make demo    a simulated audience through the whole pipeline, on servers of its own"
+	@echo "make test    the whole test suite, on servers of its own"
+	@echo "make check   lint, format and types"
+	@echo "make bench   how fast it is here"
+	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
+	@echo "make clean   remove what these targets made"
+
+$(READY): pyproject.toml
+	@if [ ! -x $(BIN)/python ]; then \
+	  for candidate in $(PYTHON); do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      echo "making $(VENV) with $$candidate"; \
+	      $$candidate -m venv $(VENV) || exit 1; \
+	      break; \
+	    fi; \
+	  done; \
+	  if [ ! -x $(BIN)/python ]; then \
+	    echo "hookpoint needs Python 3.11 or newer; tried: $(PYTHON)." >&2; \
+	    echo "Name yours with: make PYTHON=/path/to/python3.12 ..." >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/hookpoint demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --quiet --durations=10
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/hookpoint bench
+
+up: $(READY)
+	$(BIN)/hookpoint up
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
