@@ -10,64 +10,42 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_delay,
-    wait_exponential,
-)
 
 from config.kafka import aiokafka_security
+from producers.lanes import Lane, LaneSender, SendError, Sent, persistently
 from producers.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from config.settings import Settings
 
+__all__ = [
+    "BulkSender",
+    "Lane",
+    "SendError",
+    "Sent",
+    "partition_of",
+    "send_catalogue",
+    "send_records",
+    "send_ticks",
+    "tick",
+]
+
 CHUNK_BYTES = 512 * 1024
 BATCH_BYTES = 1_000_000  # what brokers take by default, less a little
 RECORD_OVERHEAD_BYTES = 24
-CHUNKS_WAITING = 2
 CONNECT_FOR_S = 15.0
 STOP_FOR_S = 5.0
-
-log = structlog.get_logger(__name__)
-
-
-class SendError(RuntimeError):
-    """Records could not be sent; the message says which and why."""
-
-
-class Lane(NamedTuple):
-    """A topic and a partition."""
-
-    topic: str
-    partition: int
-
-
-@dataclass(slots=True)
-class Sent:
-    """What the broker has confirmed. ``last_offsets`` has the highest offset per partition."""
-
-    records: int = 0
-    bytes: int = 0
-    last_offsets: dict[Lane, int] = field(default_factory=dict)
-
-
-_Raw = tuple[bytes | None, bytes]
 
 
 class BulkSender:
@@ -87,7 +65,7 @@ class BulkSender:
         self._settings = settings
         self._compression = compression
         self._producer: Any = None
-        self._lanes: dict[Lane, _LaneSender] = {}
+        self._lanes: dict[Lane, LaneSender] = {}
         self._partitions: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -102,7 +80,7 @@ class BulkSender:
             **aiokafka_security(settings),
         )
         try:
-            async for attempt in _persistently(min(CONNECT_FOR_S, settings.outage_max_s)):
+            async for attempt in persistently(min(CONNECT_FOR_S, settings.outage_max_s)):
                 with attempt:
                     await self._producer.start()
         except BaseException as problem:
@@ -169,12 +147,12 @@ class BulkSender:
             await lane.chunks.join()
             lane.check()
 
-    async def _lanes_of(self, topic: str) -> list[_LaneSender]:
+    async def _lanes_of(self, topic: str) -> list[LaneSender]:
         if topic not in self._partitions:
             self._partitions[topic] = await self._partition_count(topic)
             for partition in range(self._partitions[topic]):
                 lane = Lane(topic, partition)
-                self._lanes[lane] = _LaneSender(lane, self._producer, self.sent, self._settings)
+                self._lanes[lane] = LaneSender(lane, self._producer, self.sent, self._settings)
         return [self._lanes[Lane(topic, number)] for number in range(self._partitions[topic])]
 
     async def _partition_count(self, topic: str) -> int:
@@ -183,76 +161,6 @@ class BulkSender:
         except KafkaError as problem:
             raise SendError(f"topic {topic}: {problem} (`hookpoint topics` makes it)") from problem
         return len(partitions)
-
-
-class _LaneSender:
-    """One partition: what is gathered, what waits, and the task that sends it in order."""
-
-    def __init__(self, lane: Lane, producer: Any, sent: Sent, settings: Settings) -> None:
-        self.gathered: list[_Raw] = []
-        self.size = 0
-        self.chunks: asyncio.Queue[list[_Raw]] = asyncio.Queue(CHUNKS_WAITING)
-        self._lane = lane
-        self._producer = producer
-        self._sent = sent
-        self._outage_max_s = settings.outage_max_s
-        self._failure: Exception | None = None
-        self.task = asyncio.create_task(self._run(), name=f"send {lane.topic}/{lane.partition}")
-
-    async def hand_over(self) -> None:
-        """Queue what is gathered; waits while two chunks wait already."""
-        self.check()
-        if self.gathered:
-            chunk, self.gathered, self.size = self.gathered, [], 0
-            await self.chunks.put(chunk)
-
-    def check(self) -> None:
-        """Raise what has stopped this lane, if anything has."""
-        if self._failure is not None:
-            where = f"{self._lane.topic}/{self._lane.partition}"
-            what = str(self._failure) or type(self._failure).__name__
-            raise SendError(f"sending to {where} failed: {what}") from self._failure
-
-    async def _run(self) -> None:
-        while True:
-            chunk = await self.chunks.get()
-            try:
-                # After a failure the rest is dropped, so that nobody waits for ever to be told.
-                if self._failure is None:
-                    await self._send(chunk)
-            except Exception as problem:  # noqa: BLE001 - handed to whoever sends or flushes next
-                self._failure = problem
-            finally:
-                self.chunks.task_done()
-
-    async def _send(self, chunk: list[_Raw]) -> None:
-        position = 0
-        while position < len(chunk):
-            count = 0
-            async for attempt in _persistently(self._outage_max_s):
-                with attempt:
-                    batch, count = self._batch(chunk, position)
-                    answer = await self._producer.send_batch(
-                        batch, self._lane.topic, partition=self._lane.partition
-                    )
-                    confirmed = await answer
-                    self._sent.last_offsets[self._lane] = confirmed.offset + count - 1
-            self._sent.records += count
-            self._sent.bytes += sum(len(it[1]) for it in chunk[position : position + count])
-            position += count
-
-    def _batch(self, chunk: list[_Raw], position: int) -> tuple[Any, int]:
-        """As much of the chunk from ``position`` on as one batch holds, and how many that is."""
-        batch = self._producer.create_batch()
-        now_ms = round(time.time() * 1000)
-        append = batch.append
-        count = 0
-        for key, value in chunk[position:]:
-            if append(timestamp=now_ms, key=key, value=value) is None:
-                break
-            count += 1
-        batch.close()
-        return batch, count
 
 
 def send_records(settings: Settings, records: Iterable[Record]) -> Sent:
@@ -322,25 +230,3 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 def _title_record(title: Mapping[str, Any]) -> Record:
     return Record(str(title["title_id"]).encode(), orjson.dumps(title), time.time())
-
-
-def _persistently(for_s: float) -> AsyncIterator[Any]:
-    """Attempts with growing pauses, for as long as the fault is one that passes."""
-    return AsyncRetrying(
-        retry=retry_if_exception(_passes),
-        stop=stop_after_delay(for_s),
-        wait=wait_exponential(0.1, max=5.0),
-        before_sleep=_say_so,
-        reraise=True,
-    ).__aiter__()
-
-
-def _passes(problem: BaseException) -> bool:
-    if isinstance(problem, KafkaConnectionError | KafkaTimeoutError | OSError):
-        return True
-    return isinstance(problem, KafkaError) and bool(problem.retriable)
-
-
-def _say_so(state: RetryCallState) -> None:
-    problem = state.outcome.exception() if state.outcome else None
-    log.warning("broker_away", problem=repr(problem), attempt=state.attempt_number)
