@@ -50,7 +50,7 @@ PROGRESS_COLUMNS = (
     Column("position", 8, right=True),
     Column("covered", 7, right=True),
     Column("completed", 9),
-    Column("last seen (UTC)", 20),
+    Column("last seen (UTC)", 19),
 )
 HOOKED_COLUMNS = (
     Column("title", 24),
@@ -59,7 +59,7 @@ HOOKED_COLUMNS = (
     Column("p", 5, right=True),
     Column("done", 8),
     Column("basis", 8),
-    Column("since (UTC)", 20),
+    Column("since (UTC)", 19),
 )
 
 
@@ -82,7 +82,7 @@ def show_taste(settings: Settings, viewer: str, *, by_now: bool, top: int, as_js
     console = output()
     head = f"{safe(viewer)}, {_hours(found.watched_s)} watched"
     if found.updated_at is not None:
-        head += f", last change {moment(found.updated_at)}"
+        head += f", last change {moment(found.updated_at)} UTC"
     console.print(Text(head, style="bold"))
     rows = _taste_rows(found, by_now=by_now, top=top)
     if rows:
@@ -109,10 +109,9 @@ def _taste_rows(found: Taste, *, by_now: bool, top: int) -> list[list[Text]]:
 def _taste_row(
     facet: str, value: str, share: float, lasting: float | None, now: float | None
 ) -> list[Text]:
-    change = (now or 0.0) - (lasting or 0.0)
     trend = Text("")
-    if abs(change) >= NOTICEABLE:
-        trend = Text("▲", "green") if change > 0 else Text("▼", "red")
+    if now is not None and lasting is not None and abs(now - lasting) >= NOTICEABLE:
+        trend = Text("▲", "green") if now > lasting else Text("▼", "red")
     shares = (cell(percent(lasting)), cell(percent(now)))
     return [cell(facet, "bold cyan"), cell(value), Text(bar(share), "cyan"), *shares, trend]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 PLAIN_WIDTH = 1000
 """Columns where the output is no terminal: nothing is cut or wrapped for whoever reads a pipe."""
+WRAPPED_WIDTH = 24
+"""The narrowest that a column is wrapped to."""
 BAR_CELLS = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -45,11 +47,16 @@ STATE_STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading, its width in a line that follows, and on which side it is flush."""
+    """One column.
+
+    ``width`` is what a line that follows gives it; tables find their own. A column that ``wraps``
+    may go on below itself.
+    """
 
     heading: str
     width: int
     right: bool = False
+    wraps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +125,45 @@ def say(message: str) -> None:
 def print_table(
     columns: Iterable[Column], rows: Iterable[list[Text]], title: str | None = None
 ) -> None:
-    """A table of rows; boxless and uncut where the output is no terminal."""
+    """A table of rows; as plain lines in a terminal too narrow for it, so that nothing is lost.
+
+    Boxless and uncut where the output is no terminal.
+    """
     console = output()
+    cells = list(rows)
+    fitted = [
+        replace(column, width=max([len(column.heading), *(row[place].cell_len for row in cells)]))
+        for place, column in enumerate(columns)
+    ]
+    if title is not None:
+        console.print(cell(title, "bold"))
+    least = sum(min(each.width, WRAPPED_WIDTH) if each.wraps else each.width for each in fitted)
+    if least + 2 * len(fitted) > console.width:
+        for row in ([cell(each.heading, "bold") for each in fitted], *cells):
+            print_line(fitted, row)
+        return
+    console.print(_boxed(fitted, cells, is_terminal=console.is_terminal))
+
+
+def _boxed(columns: list[Column], rows: list[list[Text]], *, is_terminal: bool) -> Table:
     table = Table(
-        box=SIMPLE_HEAD if console.is_terminal else None,
+        box=SIMPLE_HEAD if is_terminal else None,
         pad_edge=False,
-        title=None if title is None else cell(title, "bold"),
-        title_justify="left",
+        # The box brings a blank of its own.
+        padding=(0, 1 if is_terminal else 2, 0, 0),
         header_style="bold",
     )
     for column in columns:
         table.add_column(
             column.heading,
             justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
+            no_wrap=not column.wraps,
+            min_width=None if column.wraps else column.width,
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    return table
 
 
 def print_line(columns: Iterable[Column], cells: list[Text]) -> None:
@@ -172,7 +199,7 @@ def clock(seconds: float | None) -> str | None:
 
 def moment(when: datetime) -> str:
     """A time in UTC, to the second."""
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def percent(share: float | None) -> str | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumers.records import Reject, Session, Signal
 
-TIME = Column("time (UTC)", 20)
+TIME = Column("time (UTC)", 19)
 
 
 def place(title_id: str | None, season: int | None, episode: int | None = None) -> Text:
@@ -55,8 +55,7 @@ def _signal_row(signal: Signal) -> list[Text]:
         cell(
             None if signal.k is None else f"{signal.k} of {'?' if signal.of is None else signal.of}"
         ),
-        cell(signal.basis),
-        cell(why or None, "dim"),
+        cell(": ".join(part for part in (signal.basis, why) if part) or None, "dim"),
     ]
 
 
@@ -144,8 +143,7 @@ SIGNALS: View[Signal] = View(
         Column("title", 18),
         Column("p (interval)", 14),
         Column("done", 8),
-        Column("basis", 8),
-        Column("because", 0),
+        Column("because", 0, wraps=True),
     ),
     row=_signal_row,
     as_json=_signal_json,
@@ -155,7 +153,7 @@ SIGNALS: View[Signal] = View(
 SESSIONS: View[Session] = View(
     noun="sessions",
     columns=(
-        Column("ended (UTC)", 20),
+        Column("ended (UTC)", 19),
         Column("viewer", 16),
         Column("title", 20),
         Column("played", 8, right=True),
@@ -176,12 +174,12 @@ REJECTS: View[Reject] = View(
     columns=(
         TIME,
         Column("reason", 12),
-        Column("field", 14),
-        Column("source", 24),
-        Column("key", 16),
+        Column("field", 10),
+        Column("source", 20),
+        Column("key", 10),
         Column("bytes", 7, right=True),
-        Column("detail", 30),
-        Column("value", 0),
+        Column("detail", 30, wraps=True),
+        Column("value", 0, wraps=True),
     ),
     row=_reject_row,
     as_json=_reject_json,
