@@ -1,0 +1,1 @@
+"""The demo: a simulated audience through the real thing, and what was found beside the truth."""

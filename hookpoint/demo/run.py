@@ -1,0 +1,201 @@
+"""The demo from start to end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, nullcontext
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.live import Live
+
+from config.settings import Settings
+from consumers.connection import connect
+from consumers.profiles import ProfileReader
+from hookpoint.demo import findings
+from hookpoint.demo.background import Reading, Sending
+from hookpoint.demo.summary import summary_table
+from hookpoint.demo.view import View
+from hookpoint.demo.worker import RunningWorker, own_names, running_worker
+from hookpoint.processes import StackError
+from hookpoint.stack import running_stack
+from hookpoint.topics import ensure_topics
+from producers.send import send_catalogue
+from producers.simulator import Audience, AudienceOptions, Truth
+from streams.keys import Keys
+
+READY_WITHIN_S = 60.0
+STALLED_AFTER_S = 60.0
+FRAME_S = 0.25
+LINE_EVERY_S = 3.0
+TASTE_EVERY_S = 1.0
+VIEWERS_SHOWN = 3
+SIGNALS_TOLD = 12
+ROUNDS_UNTIL_QUIET = 10
+
+
+def run_demo(options: AudienceOptions, seconds: float | None) -> None:
+    """Start servers and a worker, stream the audience through, and compare.
+
+    Args:
+        options: the audience.
+        seconds: wall-clock time that the streaming is spread over; None for full speed.
+
+    Raises:
+        StackError: a server or the worker did not start, ended or came to a halt.
+        SendError: the broker refused.
+    """
+    console = Console()
+    audience = Audience(options)
+    truth = audience.truth()
+    console.print(
+        f"{options.viewers:,} viewers live {options.weeks:g} weeks with {options.titles} titles: "
+        f"{len(truth.playbacks):,} playbacks, {len(truth.finished_seasons()):,} seasons finished."
+    )
+    with running_stack(own_names(Settings())) as settings:
+        ensure_topics(settings)
+        with running_worker(settings) as worker:
+            _get_ready(settings, audience, worker)
+            speed = (options.end_s - options.start_s) / seconds if seconds else None
+            sending, reading = Sending(settings, audience, speed), Reading(settings)
+            begun = time.monotonic()
+            try:
+                sending.start()
+                reading.start()
+                _Show(settings, truth, console).run(sending, reading, worker)
+            finally:
+                sending.stop()
+                reading.stop()
+            took_s = time.monotonic() - begun
+        _tell(console, settings, truth, reading)
+    console.print(
+        f"{reading.processed:,} records in {took_s:.1f} s, "
+        f"{reading.processed / took_s:,.0f} a second from sending to the last profile."
+    )
+
+
+def _get_ready(settings: Settings, audience: Audience, worker: RunningWorker) -> None:
+    """Send the catalogue and wait until the worker has published it."""
+    titles = audience.catalogue()
+    send_catalogue(settings, titles)
+    wanted = [Keys(settings.key_prefix).title(title["title_id"]) for title in titles]
+    patience = time.monotonic() + READY_WITHIN_S
+    with closing(connect(settings)) as client:
+        while not all(client.exists(key) for key in wanted):
+            worker.check()
+            if time.monotonic() > patience:
+                raise StackError(
+                    f"the worker published no catalogue in {READY_WITHIN_S:.0f} s\n{worker.tail()}"
+                )
+            time.sleep(FRAME_S)
+
+
+class _Show:
+    """Shows the run until everything is processed: a picture on a terminal, lines elsewhere."""
+
+    def __init__(self, settings: Settings, truth: Truth, console: Console) -> None:
+        watched: dict[str, float] = {}
+        for playback in truth.playbacks:
+            watched[playback.viewer] = watched.get(playback.viewer, 0.0) + playback.covered_s
+        most = sorted(watched, key=lambda viewer: -watched[viewer])[:VIEWERS_SHOWN]
+        names = {title_id: title.name for title_id, title in truth.titles.items()}
+        self._view = View(names, {viewer: truth.taste[viewer] for viewer in most})
+        self._viewers = most
+        self._settings = settings
+        self._console = console
+        self._told = 0
+        self._next_line = 0.0
+        self._next_taste = 0.0
+
+    def run(self, sending: Sending, reading: Reading, worker: RunningWorker) -> None:
+        """Until the worker's marks have reached what the broker confirmed."""
+        progress, since = -1, time.monotonic()
+        live = Live(console=self._console, refresh_per_second=4, transient=True)
+        drawn = live if self._console.is_terminal else nullcontext()
+        with drawn, ProfileReader(self._settings) as profiles:
+            while not _all_read(sending, reading):
+                for part in (worker, sending, reading):
+                    part.check()
+                self._frame(live, sending, reading, profiles)
+                now = sending.handed_over + reading.processed + len(reading.sessions)
+                if now != progress:
+                    progress, since = now, time.monotonic()
+                elif time.monotonic() - since > STALLED_AFTER_S:
+                    raise StackError(
+                        f"nothing moves: {sending.handed_over:,} events sent, "
+                        f"{reading.processed:,} processed\n{worker.tail()}"
+                    )
+                time.sleep(FRAME_S)
+
+    def _frame(
+        self, live: Live, sending: Sending, reading: Reading, profiles: ProfileReader
+    ) -> None:
+        now = time.monotonic()
+        if self._console.is_terminal:
+            if now >= self._next_taste:
+                self._next_taste = now + TASTE_EVERY_S
+                self._view.found = _genres(profiles, self._viewers)
+            live.update(self._view.draw(sending, reading))
+        elif now >= self._next_line:
+            self._next_line = now + LINE_EVERY_S
+            self._tell_new(reading)
+            self._console.print(self._view.line(sending, reading), highlight=False)
+
+    def _tell_new(self, reading: Reading) -> None:
+        """The first few hooked viewers, for those without a terminal."""
+        for signal in list(reading.latest):
+            if self._told < SIGNALS_TOLD and signal.type == "viewer.hooked":
+                self._told += 1
+                self._console.print(f"  {self._view.why(signal)}", highlight=False)
+
+
+def _all_read(sending: Sending, reading: Reading) -> bool:
+    """Everything sent was absorbed, and nothing more comes out."""
+    if sending.is_alive() or sending.failure is not None:
+        return False
+    absorbed = all(
+        reading.marks.get(lane.partition, -1) >= offset for lane, offset in sending.targets.items()
+    )
+    return absorbed and reading.rounds_without_news >= ROUNDS_UNTIL_QUIET
+
+
+def _tell(console: Console, settings: Settings, truth: Truth, reading: Reading) -> None:
+    signals = list(reading.signals.values())
+    with ProfileReader(settings) as profiles:
+        tastes = _genres(profiles, list(truth.taste))
+    console.print(
+        summary_table(
+            findings.compare_watch_time(truth, reading.sessions),
+            findings.compare_completions(truth, signals),
+            findings.compare_hooks(truth, signals),
+            findings.compare_tastes(truth, tastes),
+            findings.compare_curves(truth, _curves(settings, truth)),
+        )
+    )
+
+
+def _genres(profiles: ProfileReader, viewers: list[str]) -> dict[str, dict[str, float]]:
+    """Lasting genre shares of viewers that have a profile."""
+    return {
+        viewer: dict(taste.lasting.get("genre", {}))
+        for viewer, taste in profiles.tastes(viewers).items()
+        if taste is not None
+    }
+
+
+def _curves(
+    settings: Settings, truth: Truth
+) -> dict[tuple[str, int], tuple[list[float], list[float]]]:
+    """Published curves by title and season: shares who go on, and viewers behind each."""
+    keys = Keys(settings.key_prefix)
+    found: dict[tuple[str, int], tuple[list[float], list[float]]] = {}
+    client: Any
+    with closing(connect(settings)) as client:
+        for title in truth.titles.values():
+            fields = client.hgetall(keys.engagement(title.title_id))
+            for season in title.seasons:
+                if text := fields.get(f"curve:{season.number}"):
+                    curve = orjson.loads(text)
+                    found[title.title_id, season.number] = (curve["c"], curve["n"])
+    return found
