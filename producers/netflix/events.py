@@ -38,12 +38,9 @@ class Import:
         """Everything that could not be read, rows and single events of traces."""
         return [*self.export.unreadable, *self.selection.unreadable]
 
-    def titles(self) -> list[Record]:
+    def titles(self) -> list[dict[str, Any]]:
         """The catalogue, one record per title."""
-        return [
-            Record(title["title_id"].encode(), orjson.dumps(title), 0.0)
-            for title in self.catalogue.records()
-        ]
+        return self.catalogue.records()
 
     def events(self) -> Iterator[Record]:
         """All events of all profiles in order of time, so that none is late for its partition."""
@@ -97,9 +94,10 @@ def _data(playback: Playback, place: Place, step: Step, seq: int) -> dict[str, A
         "playback_id": playback.playback_id,
         "title_id": place.title_id,
         "position_s": step.position_ms / 1000,
-        "rate": step.rate,
         "seq": seq,
     }
+    if step.rate is not None:
+        data["rate"] = step.rate
     if place.season is not None:
         data |= {"season": place.season, "episode": place.episode}
     if step.from_ms is not None:

@@ -30,6 +30,8 @@ DRIFT_SHARE = 0.005
 FAST_RUN_MS = 10_000
 SLOW_RUN_MS = 30_000
 SLOW_MATCH = 0.015
+ROUNDING_MS = 1_200
+"""Televisions report whole seconds, so each end of a stretch may be off by half of one."""
 EPSILON = 1e-4
 
 
@@ -50,13 +52,14 @@ class Point:
 class Step:
     """One thing the player did, in the words of docs/events.md (without ``playback.``).
 
-    ``rate`` is the playback rate from here on; ``from_ms`` is where a seek began.
+    ``rate`` is the playback rate from here on, None where that is not for this step to say;
+    ``from_ms`` is where a seek began.
     """
 
     verb: str
     at_ms: int
     position_ms: int
-    rate: float = 1.0
+    rate: float | None = None
     from_ms: int | None = None
 
 
@@ -124,13 +127,19 @@ def _whole(value: object) -> int | None:
 def steps(points: list[Point]) -> list[Step]:
     """What the player did; playback speeds inferred, computed stops cut to the keep-alive."""
     points = confirmed(points)
+    rates = _rates(points)
     done: list[Step] = []
-    playing = False
-    for index, point in enumerate(points):
-        rate = _rate_until_next(points, index, playing=playing)
-        step = _step(point, done[-1] if done else None, rate, playing=playing)
-        playing = _plays_after(point.kind, playing=playing)
+    playing, current = False, 1.0
+    for point, rate in zip(points, rates, strict=True):
+        verb = _verb(point.kind, playing=playing, first=not done)
+        if verb == "heartbeat" and playing and rate != current:
+            verb = "rate_changed"
+        step = Step(verb, point.at_ms, point.position_ms, rate)
+        if verb == "seeked":
+            left_at = _left_at(done[-1] if done else step, point, current if playing else 0.0)
+            step = replace(step, from_ms=left_at)
         done.append(step)
+        playing, current = _plays_after(point.kind, playing=playing), rate or current
     return done
 
 
@@ -138,19 +147,6 @@ def _plays_after(kind: str, *, playing: bool) -> bool:
     if kind in ("start", "playing"):
         return True
     return playing if kind not in ("paused", "stopped") else False
-
-
-def _step(point: Point, last: Step | None, rate: float, *, playing: bool) -> Step:
-    step = Step(_verb(point.kind, playing=playing, first=last is None), *_where(point), rate)
-    if point.kind == "reposition":
-        return replace(step, from_ms=_left_at(last, point, playing=playing))
-    if step.verb == "heartbeat" and last is not None and last.rate != rate:
-        return replace(step, verb="rate_changed")
-    return step
-
-
-def _where(point: Point) -> tuple[int, int]:
-    return point.at_ms, point.position_ms
 
 
 def _verb(kind: str, *, playing: bool, first: bool) -> str:
@@ -161,25 +157,50 @@ def _verb(kind: str, *, playing: bool, first: bool) -> str:
     return named.get(kind, "heartbeat")
 
 
-def _left_at(last: Step | None, point: Point, *, playing: bool) -> int:
+def _left_at(last: Step, point: Point, rate: float) -> int:
     """Where a seek began: where the player had got to, by its last word and the time since."""
-    if last is None:
-        return point.position_ms
-    run = (point.at_ms - last.at_ms) * last.rate if playing else 0
-    return min(last.position_ms + round(run), MAX_POSITION_MS)
+    run = round((point.at_ms - last.at_ms) * rate)
+    return min(last.position_ms + run, MAX_POSITION_MS)
 
 
-def _rate_until_next(points: list[Point], index: int, *, playing: bool) -> float:
-    """The rate at which the stretch from this point to the next was played; 1 unless it shows."""
+def _rates(points: list[Point]) -> list[float | None]:
+    """The rate of the stretch after each point; None where the point does not start one.
+
+    A short stretch shows no speed by itself, but where a long one of the same playback does, the
+    short ones that fit were played at that speed too.
+    """
+    stretches = [_stretch_after(points, index) for index in range(len(points))]
+    rates = [None if it is None else rate_of(*it) for it in stretches]
+    shown = [speed for speed in SPEEDS if speed in rates]
+    return [
+        rate if it is None or rate is None else _closest(it, rate, shown)
+        for it, rate in zip(stretches, rates, strict=True)
+    ]
+
+
+def _closest(stretch: tuple[int, int], rate: float, shown: list[float]) -> float:
+    passed_ms, moved_ms = stretch
+    if moved_ms <= 0 or not shown:
+        return rate
+    best = min(shown, key=lambda speed: abs(moved_ms - speed * passed_ms))
+    miss_ms = abs(moved_ms - best * passed_ms)
+    fits = miss_ms <= ROUNDING_MS + SLOW_MATCH * passed_ms
+    return best if fits and miss_ms < abs(moved_ms - passed_ms) else rate
+
+
+def _stretch_after(points: list[Point], index: int) -> tuple[int, int] | None:
+    """Time passed and media moved from this point to the next, if it says at what rate.
+
+    After a start there is a wait of unknown length, so its slope says nothing; and where a seek
+    landed says nothing of how the player got there.
+    """
     here = points[index]
-    if index + 1 == len(points) or not _plays_after(here.kind, playing=playing):
-        return 1.0
-    after = points[index + 1]
-    # After a start or a seek there is a wait of unknown length, so the slope says nothing; and
-    # where a seek landed says nothing of how the player got there.
-    if here.kind in ("start", "reposition") or after.kind == "reposition":
-        return 1.0
-    return rate_of(after.at_ms - here.at_ms, after.position_ms - here.position_ms)
+    if here.kind in ("paused", "stopped", "reposition"):
+        return None
+    after = points[index + 1] if index + 1 < len(points) else here
+    if here.kind == "start" or after.kind == "reposition":
+        return 0, 0
+    return after.at_ms - here.at_ms, after.position_ms - here.position_ms
 
 
 def rate_of(passed_ms: int, moved_ms: int) -> float:
