@@ -150,9 +150,9 @@ def _report(
     replicas = min((len(p["replica_nodes"]) for p in partitions), default=0)
     differences = []
     if len(partitions) != spec.partitions:
-        differences.append(f"{len(partitions)} partitions instead of {spec.partitions}")
+        differences.append(f"{_count(len(partitions), 'partition')} instead of {spec.partitions}")
     if replicas < replication:
-        differences.append(f"{replicas} replicas instead of {replication}")
+        differences.append(f"{_count(replicas, 'replica')} instead of {replication}")
     for name, wanted in spec.config().items():
         if name in told and told[name]["value"] != wanted:
             differences.append(f"{name} is {told[name]['value']} instead of {wanted}")
@@ -164,3 +164,7 @@ def _report(
         differences=tuple(differences),
         unknown=tuple(name for name in spec.config() if name not in told),
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,8 @@ def holder():
     process.communicate()
 
 
-def test_a_record_sent_to_the_broker_comes_back(stack, settings):
+def test_a_record_sent_to_the_broker_comes_back(stack, settings, make_topics):
+    make_topics(settings)
     producer = KafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     producer.send(settings.topics.events, key=b"viewer-7", value=b"played").get(timeout=10)
     producer.close()
@@ -229,8 +231,6 @@ def test_servers_do_not_outlive_a_holder_that_is_killed_outright(holder):
 
 
 def test_servers_survive_the_thread_that_started_them():
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
     stack = Stack()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(stack.start).result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
@@ -75,6 +76,14 @@ def test_creates_only_what_is_missing(settings, admin):
     assert set(states.values()) == {"created"}
 
 
+def test_four_at_once_create_each_topic_once(settings):
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(ensure_topics, [settings] * 4))
+    for reports in zip(*runs, strict=True):
+        states = sorted(report.state for report in reports)
+        assert states == ["created", "exists", "exists", "exists"]
+
+
 def test_names_every_difference_of_an_existing_topic_and_leaves_it_alone(settings, admin):
     events = settings.topics.events
     create(admin, events, 2, **{"cleanup.policy": "compact", "retention.ms": "1000"})
@@ -113,16 +122,16 @@ def test_the_command_ends_with_3_and_says_what_differs(run, settings, admin):
     create(admin, settings.topics.signals, 1)
     code, output = run()
     assert code == 3
-    assert f"{settings.topics.signals} differs: 1 partitions instead of 4" in output
+    assert f"{settings.topics.signals} differs: 1 partition instead of 4" in output
 
 
 def test_json_tells_the_same_to_machines(run, settings, admin):
-    create(admin, settings.topics.signals, 1)
+    create(admin, settings.topics.signals, 1, **{"retention.ms": "2592000000"})
     code, output = run("--json")
     records = {record["topic"]: record for record in orjson.loads(output)}
     assert code == 3
     assert set(records) == set(settings.topics.model_dump().values())
-    assert records[settings.topics.signals]["differences"] == ["1 partitions instead of 4"]
+    assert records[settings.topics.signals]["differences"] == ["1 partition instead of 4"]
     assert records[settings.topics.titles]["compacted"] is True
     assert records[settings.topics.events]["retention_ms"] == 7 * 86_400_000
 
