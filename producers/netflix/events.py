@@ -47,7 +47,7 @@ class Import:
         timed = [
             (_time(playback, step), playback.playback_id, seq, playback, step)
             for playback in self.selection.playbacks
-            for seq, step in enumerate(steps(list(playback.points)))
+            for seq, step in enumerate(steps(list(playback.points), playback.next_start_ms))
         ]
         timed.sort(key=lambda entry: entry[:3])
         for when, _, seq, playback, step in timed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ class Playback:
     points: tuple[Point, ...]
     parsed: ParsedTitle
     viewing: ViewingRow | None
+    next_start_ms: int | None = None
+    """When the same device next played anything, from this playback's start."""
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class ViewingRecords:
 def select(export: Export) -> Selection:
     """Decide row by row what is viewing."""
     records = ViewingRecords(export.viewing, export.playback)
+    starts = _DeviceStarts(export.playback)
     selection = Selection()
     seen: dict[str, set[tuple[Point, ...]]] = defaultdict(set)
     for row in export.playback:
@@ -103,8 +107,28 @@ def select(export: Export) -> Selection:
         # Two plays within one second differ in their traces only.
         name = f"{base}-{len(seen[base]) + 1}" if seen[base] else base
         seen[base].add(points)
-        selection.playbacks.append(Playback(name, row, points, _parsed(row, record), record))
+        selection.playbacks.append(
+            Playback(name, row, points, _parsed(row, record), record, starts.after(row))
+        )
     return selection
+
+
+class _DeviceStarts:
+    """When each device of the account started to play anything, a trailer included."""
+
+    def __init__(self, rows: Iterable[PlaybackRow]) -> None:
+        self._starts: dict[str, list[datetime]] = defaultdict(list)
+        for row in rows:
+            self._starts[row.device].append(row.start)
+        for starts in self._starts.values():
+            starts.sort()
+
+    def after(self, row: PlaybackRow) -> int | None:
+        starts = self._starts[row.device]
+        at = bisect_right(starts, row.start)
+        if at == len(starts):
+            return None
+        return round((starts[at] - row.start).total_seconds() * 1000)
 
 
 def _points(row: PlaybackRow, selection: Selection) -> tuple[Point, ...] | None:

@@ -88,13 +88,15 @@ class _FieldError(ValueError):
 
 
 def read_export(where: Path) -> Export:
-    """Read the export under ``where``, a directory (searched in depth) or the .zip itself.
+    """Read the export under ``where``: a directory (searched in depth), the .zip, or a .csv in it.
 
     Raises:
         ExportError: There is no ``PlaybackRelatedEvents.csv``, or it lacks columns.
     """
     if not where.exists():
         raise ExportError(f"{where} does not exist")
+    if where.suffix.casefold() == ".csv":
+        where = where.parent
     export = Export()
     playback = _find(where, PLAYBACK_FILE)
     if not playback:
@@ -133,8 +135,6 @@ def _find(where: Path, name: str) -> list[_Source]:
     if where.is_dir():
         found = sorted(p for p in where.rglob("*") if p.name.casefold() == wanted and p.is_file())
         return [_Source(path, None) for path in found]
-    if where.name.casefold() == wanted:
-        return [_Source(where, None)]
     if not zipfile.is_zipfile(where):
         raise ExportError(f"{where} is neither a directory nor a zip")
     with zipfile.ZipFile(where) as archive:

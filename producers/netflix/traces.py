@@ -24,6 +24,10 @@ MAX_POSITION_MS = 864_000_000
 JITTER_MS = 60_000
 """How far a session offset may lie before the start (clocks are set while players run)."""
 KEEP_ALIVE_MS = 900_000
+KEEP_ALIVE_STARTS_ANEW_AFTER_MS = 120_000
+"""A pause longer than this begins the count of keep-alives again."""
+BACK_SOON_MS = 3 * 3_600_000
+"""A computed stop that reaches Netflix within this time still counts there."""
 SECOND_MS = 1_000
 SEEK_SLACK_MS = 2_000
 DRIFT_SHARE = 0.005
@@ -124,9 +128,14 @@ def _whole(value: object) -> int | None:
         return None
 
 
-def steps(points: list[Point]) -> list[Step]:
-    """What the player did; playback speeds inferred, computed stops cut to the keep-alive."""
-    points = confirmed(points)
+def steps(points: list[Point], next_start_ms: int | None = None) -> list[Step]:
+    """What the player did; playback speeds inferred, computed stops cut to the keep-alive.
+
+    Args:
+        points: the trace, in order of time.
+        next_start_ms: when the same device next played anything, from this playback's start.
+    """
+    points = confirmed(points, next_start_ms)
     rates = _rates(points)
     done: list[Step] = []
     playing, current = False, 1.0
@@ -225,21 +234,37 @@ def _within(moved_ms: int, passed_ms: int, rate: float) -> bool:
     return moved_ms <= possible + max(SEEK_SLACK_MS, DRIFT_SHARE * possible)
 
 
-def confirmed(points: list[Point]) -> list[Point]:
+def confirmed(points: list[Point], next_start_ms: int | None) -> list[Point]:
     """The trace with a computed stop cut back to the last keep-alive.
 
     Such a stop betrays itself: the player speaks in whole seconds, yet the stop's position is its
-    last position plus the time passed, to the millisecond. It is cut only where a keep-alive lies
-    between the two; else it is the best there is.
+    last position plus the time passed, to the millisecond. It stands if the device was back soon
+    after, and where no keep-alive lies before it: then it is the best there is.
     """
     if len(points) < 3 or not _computed_stop(points):  # noqa: PLR2004 - start, playing, stopped
         return points
     stop, last = points[-1], points[-2]
-    first = next(point for point in points if point.kind == "playing")
-    alive = first.at_ms + (stop.at_ms - first.at_ms) // KEEP_ALIVE_MS * KEEP_ALIVE_MS
+    if next_start_ms is not None and next_start_ms - stop.at_ms <= BACK_SOON_MS:
+        return points
+    counted_from = _keep_alives_from(points)
+    alive = stop.at_ms - (stop.at_ms - counted_from) % KEEP_ALIVE_MS
     if alive <= last.at_ms:
         return points
     return [*points[:-1], Point("stopped", alive, last.position_ms + alive - last.at_ms)]
+
+
+def _keep_alives_from(points: list[Point]) -> int:
+    """Offset from which the player counts its 15 minutes."""
+    start = next(point.at_ms for point in points if point.kind == "playing")
+    paused_at: int | None = None
+    for point in points:
+        if point.kind == "paused":
+            paused_at = point.at_ms
+        elif point.kind == "playing" and paused_at is not None:
+            if point.at_ms - paused_at > KEEP_ALIVE_STARTS_ANEW_AFTER_MS:
+                start = point.at_ms
+            paused_at = None
+    return start
 
 
 def _computed_stop(points: list[Point]) -> bool:
