@@ -13,8 +13,7 @@ def aiokafka_security(settings: Settings) -> dict[str, Any]:
     """Arguments for any aiokafka client.
 
     Raises:
-        ValueError: SASL without a username or password.
-        OSError: a certificate file cannot be read.
+        ValueError: SASL without a username or password, or a certificate that cannot be used.
     """
     kafka = settings.kafka
     arguments: dict[str, Any] = {"security_protocol": kafka.protocol, **_sasl(kafka)}
@@ -27,8 +26,7 @@ def kafka_python_security(settings: Settings) -> dict[str, Any]:
     """Arguments for any kafka-python client.
 
     Raises:
-        ValueError: SASL without a username or password.
-        OSError: a certificate file cannot be read.
+        ValueError: SASL without a username or password, or a certificate that cannot be used.
     """
     # Both libraries kept the names of the one that they descend from.
     return aiokafka_security(settings)
@@ -60,8 +58,19 @@ def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
 
 
 def _ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=kafka.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=kafka.ca_file)
+    except OSError as problem:  # SSLError is one
+        raise ValueError(
+            f"HOOKPOINT_KAFKA__CA_FILE {kafka.ca_file} cannot be used: {problem}"
+        ) from problem
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if kafka.cert_file is not None:
-        context.load_cert_chain(kafka.cert_file, kafka.key_file)
+        try:
+            context.load_cert_chain(kafka.cert_file, kafka.key_file)
+        except OSError as problem:
+            raise ValueError(
+                f"HOOKPOINT_KAFKA__CERT_FILE {kafka.cert_file} or __KEY_FILE {kafka.key_file} "
+                f"cannot be used: {problem}"
+            ) from problem
     return context

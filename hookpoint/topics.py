@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +15,7 @@ from config.kafka import kafka_python_security
 from config.topics import DAY_MS, TopicSpec, topic_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from config.settings import Settings
 
@@ -65,7 +67,7 @@ def ensure_topics(settings: Settings) -> list[TopicReport]:
 
     Raises:
         BrokerError: the broker could not be reached in three attempts, or refused.
-        ValueError: SASL without a username or password.
+        ValueError: see ``kafka_python_security``.
     """
     security = kafka_python_security(settings)
     retrying = Retrying(
@@ -75,13 +77,39 @@ def ensure_topics(settings: Settings) -> list[TopicReport]:
         retry=retry_if_exception_type((KafkaError, OSError)),
         reraise=True,
     )
+    with _last_fault() as fault:
+        try:
+            return retrying(_ensure, settings, security)
+        except (KafkaError, OSError) as problem:
+            reason = fault.text or str(problem) or type(problem).__name__
+            raise BrokerError(
+                f"Kafka at {settings.kafka_bootstrap} failed {ATTEMPTS} times: "
+                + reason.splitlines()[0]
+            ) from problem
+
+
+class _LastFault(logging.Handler):
+    """Remembers why a connection was lost.
+
+    The client's exception says only that no broker could be reached; whether it was the password,
+    the certificate or the network, it tells its log alone.
+    """
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage().rpartition("Connection lost: ")[2]
+
+
+@contextmanager
+def _last_fault() -> Iterator[_LastFault]:
+    logger = logging.getLogger("kafka.net.connection")
+    fault = _LastFault(level=logging.ERROR)
+    logger.addHandler(fault)
     try:
-        return retrying(_ensure, settings, security)
-    except (KafkaError, OSError) as problem:
-        first_line = (str(problem) or type(problem).__name__).splitlines()[0]
-        raise BrokerError(
-            f"Kafka at {settings.kafka_bootstrap} failed {ATTEMPTS} times: {first_line}"
-        ) from problem
+        yield fault
+    finally:
+        logger.removeHandler(fault)
 
 
 def _ensure(settings: Settings, security: dict[str, Any]) -> list[TopicReport]:

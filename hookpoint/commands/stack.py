@@ -78,7 +78,9 @@ def _log(settings: Settings) -> None:
     configure_logging(settings)
     if settings.log_level != "DEBUG":
         # While it looks for a broker it prints a dozen lines; the command prints one of its own.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        client = logging.getLogger("kafka")
+        client.addHandler(logging.NullHandler())
+        client.propagate = False
 
 
 def _ensure(settings: Settings) -> list[TopicReport]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,6 +66,7 @@ def holder():
     yield process, [int(kafka), int(cache)], Path(folder)
     process.kill()
     process.communicate()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_record_sent_to_the_broker_comes_back(stack, settings, make_topics):

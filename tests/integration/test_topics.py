@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -23,6 +24,15 @@ pytestmark = pytest.mark.integration
 def admin(stack):
     with KafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """The command turns the client's own log off."""
+    client = logging.getLogger("kafka")
+    yield
+    client.propagate = True
+    client.handlers.clear()
 
 
 @pytest.fixture
@@ -144,6 +154,7 @@ def test_a_broker_that_is_away_is_one_line_and_exit_code_1(run, monkeypatch):
     assert code == 1
     assert len(output.strip().splitlines()) == 1
     assert f"Kafka at {address} failed 3 times" in output
+    assert "ECONNREFUSED" in output
 
 
 def test_what_the_broker_refuses_is_told_in_its_own_words(stack, settings):

@@ -83,9 +83,16 @@ class TestKafkaSecurity:
         assert context.check_hostname
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
-    def test_a_certificate_file_that_is_missing_is_an_error_and_not_ignored(self):
-        with pytest.raises(OSError, match="No such file"):
-            aiokafka_security(Settings(kafka=KafkaSecurity(protocol="SSL", ca_file="/no/such.pem")))
+    @pytest.mark.parametrize("variable", ["ca_file", "cert_file"])
+    def test_a_certificate_that_cannot_be_used_is_an_error_that_names_variable_and_file(
+        self, variable, tmp_path
+    ):
+        empty = tmp_path / "empty.pem"
+        empty.touch()
+        for file in (empty, tmp_path / "missing.pem"):
+            security = KafkaSecurity(protocol="SSL", **{variable: str(file)})
+            with pytest.raises(ValueError, match=f"{variable.upper()} {file}"):
+                kafka_python_security(Settings(kafka=security))
 
     @pytest.mark.parametrize("missing", [{"username": "ann"}, {"password": SecretStr("x")}])
     def test_sasl_without_name_or_password_names_the_variables(self, missing):
