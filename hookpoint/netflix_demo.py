@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import time
-import uuid
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from config.settings import Settings, TopicNames
+from config.settings import Settings
 from consumers.connection import connect
 from consumers.feed import Feed
+from hookpoint.demo.worker import RunningWorker, own_names, running_worker
 from hookpoint.netflix_report import Outcome, show_report
 from hookpoint.processes import StackError
 from hookpoint.stack import running_stack
@@ -30,17 +24,13 @@ from streams.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from producers.netflix.playbacks import LeftOut
     from producers.netflix.reading import Unreadable
 
 STALLED_AFTER_S = 120.0
 LOOK_EVERY_S = 0.2
-STOP_WITHIN_S = 30.0
-SESSION_TIMEOUT_S = 6.0
-"""The embedded broker takes half of it to form a group."""
-LOG_TAIL_CHARACTERS = 3_000
-WORKER = "from hookpoint.cli import main; main()"
 
 
 def run_netflix_demo(directory: Path, json_out: Path | None) -> None:
@@ -58,9 +48,9 @@ def run_netflix_demo(directory: Path, json_out: Path | None) -> None:
     imported = import_export(directory)
     rows = sum(imported.export.rows.values())
     console.print(f"Read {rows:,} rows: {len(imported.selection.playbacks):,} playbacks.")
-    with running_stack(_own_names(Settings())) as settings:
+    with running_stack(own_names(Settings())) as settings:
         ensure_topics(settings)
-        with _worker(settings) as worker:
+        with running_worker(settings) as worker:
             events = _send_and_absorb(settings, imported, worker, console)
         outcome = _collect(settings, imported, events)
     show_report(console, imported, outcome)
@@ -69,78 +59,12 @@ def run_netflix_demo(directory: Path, json_out: Path | None) -> None:
         console.print(f"Wrote {json_out}")
 
 
-def _own_names(settings: Settings) -> Settings:
-    """Names that no one else uses: the servers may be configured ones, with a life of their own."""
-    own = f"netflix-demo-{uuid.uuid4().hex[:8]}"
-    topics = TopicNames(**{role: f"{own}-{name}" for role, name in settings.topics})
-    # Set by update, so that the addresses still count as configured or not.
-    return settings.model_copy(
-        update={
-            "topics": topics,
-            "group": own,
-            "key_prefix": f"{own}:",
-            "session_timeout_s": SESSION_TIMEOUT_S,
-        }
-    )
-
-
-# -- the worker ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """The worker process and where it logs."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def check(self) -> None:
-        """Raise ``StackError``, with the end of its log, if it has ended."""
-        if self.process.poll() is not None:
-            raise StackError(f"the worker ended ({self.process.returncode})\n{self.tail()}")
-
-    def tail(self) -> str:
-        """The end of its log."""
-        return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
-
-
-@contextmanager
-def _worker(settings: Settings) -> Iterator[Worker]:
-    with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "worker.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-                [sys.executable, "-c", WORKER, "worker"],
-                env=os.environ | _environment(settings),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            yield Worker(process, log)
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    names = {f"HOOKPOINT_TOPICS__{role.upper()}": name for role, name in settings.topics}
-    return names | {
-        "HOOKPOINT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "HOOKPOINT_REDIS_URL": settings.redis_url.get_secret_value(),
-        "HOOKPOINT_GROUP": settings.group,
-        "HOOKPOINT_KEY_PREFIX": settings.key_prefix,
-        "HOOKPOINT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
-    }
-
-
 # -- sending, and waiting until all is absorbed ----------------------------------------------------
 
 
-def _send_and_absorb(settings: Settings, imported: Import, worker: Worker, console: Console) -> int:
+def _send_and_absorb(
+    settings: Settings, imported: Import, worker: RunningWorker, console: Console
+) -> int:
     """Send everything and wait for the worker; returns how many events there were."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
@@ -198,7 +122,7 @@ def _send_events(settings: Settings, imported: Import) -> tuple[Sent, int]:
     return asyncio.run(run())
 
 
-def _wait(task: Any, progress: Progress, worker: Worker, done: Callable[[], int]) -> None:
+def _wait(task: Any, progress: Progress, worker: RunningWorker, done: Callable[[], int]) -> None:
     """Show ``done`` grow to the task's total; a worker that stands still is an error."""
     total = progress.tasks[task].total or 0
     before, since = -1, time.monotonic()

@@ -22,7 +22,7 @@ KNOWN_TYPES = frozenset({"start", "playing", "paused", "reposition", "stopped"})
 MAX_OFFSET_MS = 7 * 86_400_000
 MAX_POSITION_MS = 864_000_000
 JITTER_MS = 60_000
-"""How far a session offset may lie before the start (clocks are set while players run)."""
+"""How far a session offset may lie before the start."""
 KEEP_ALIVE_MS = 900_000
 KEEP_ALIVE_STARTS_ANEW_AFTER_MS = 120_000
 """A pause longer than this begins the count of keep-alives again."""
@@ -113,8 +113,8 @@ def _point(item: object) -> Point | str:
         return f"sessionOffsetMs is {str(at)[:24]}"
     if position_ms is None or position_ms > MAX_POSITION_MS:
         return f"mediaOffsetMs is {str(position)[:24]}"
-    # Browsers report -1 before the first frame.
-    return Point(kind.strip().casefold(), at_ms, max(0, position_ms))
+    # Some report a time just before the start, browsers a position of -1 before the first frame.
+    return Point(kind.strip().casefold(), max(0, at_ms), max(0, position_ms))
 
 
 def _whole(value: object) -> int | None:
@@ -135,7 +135,7 @@ def steps(points: list[Point], next_start_ms: int | None = None) -> list[Step]:
         points: the trace, in order of time.
         next_start_ms: when the same device next played anything, from this playback's start.
     """
-    points = confirmed(points, next_start_ms)
+    points = _from_the_start(confirmed(points, next_start_ms))
     rates = _rates(points)
     done: list[Step] = []
     playing, current = False, 1.0
@@ -150,6 +150,17 @@ def steps(points: list[Point], next_start_ms: int | None = None) -> list[Step]:
         done.append(step)
         playing, current = _plays_after(point.kind, playing=playing), rate or current
     return done
+
+
+def _from_the_start(points: list[Point]) -> list[Point]:
+    """The trace with its start where the playback's start is, not up to a minute later.
+
+    Sessions begin with their first event, and people look for them under the start that they know.
+    """
+    if not points:
+        return points
+    first = Point("start", 0, points[0].position_ms)
+    return [first, *(points[1:] if points[0].kind == "start" else points)]
 
 
 def _plays_after(kind: str, *, playing: bool) -> bool:

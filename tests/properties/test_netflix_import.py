@@ -143,7 +143,7 @@ POINTS = st.lists(
 @given(POINTS)
 def test_every_step_keeps_the_contract(points):
     done = steps(points)
-    assert len(done) == len(points)
+    assert len(points) <= len(done) <= len(points) + 1
     for step in done:
         assert step.rate is None or 0.4 < step.rate <= 1.6
         assert (step.from_ms is not None) == (step.verb == "seeked")

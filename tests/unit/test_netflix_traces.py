@@ -44,6 +44,13 @@ def test_the_wait_between_start_and_the_first_frame_is_not_watching():
     assert watched(done) == (60.0, 60.0)
 
 
+@pytest.mark.parametrize("first", [("start", 63_223, 33_054), ("playing", 63_280, 33_054)])
+def test_a_session_begins_with_its_playback_even_if_the_trace_begins_later(first):
+    done = steps(trace(first, ("playing", 63_290, 33_054), ("stopped", 123_290, 93_054)))
+    assert (done[0].verb, done[0].at_ms) == ("started", 0)
+    assert watched(done) == (pytest.approx(60.0), 93.054)
+
+
 def test_repeated_playing_is_a_heartbeat_and_a_missing_stop_credits_to_the_last_one():
     done = steps(
         trace(
@@ -202,7 +209,7 @@ def test_events_are_put_in_order_and_repetitions_dropped():
     listed = [("playing", 9, 1), ("start", -2, -1), ("playing", 9, 1)]
     names = ("eventType", "sessionOffsetMs", "mediaOffsetMs")
     points, dropped = parse_trace(json.dumps([dict(zip(names, e, strict=True)) for e in listed]))
-    assert points == trace(("start", -2, 0), ("playing", 9, 1))
+    assert points == trace(("start", 0, 0), ("playing", 9, 1))
     assert dropped == []
 
 
