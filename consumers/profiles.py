@@ -92,7 +92,8 @@ class HookedOn:
     since: datetime
     k: int
     """Completed episodes, out of ``of``."""
-    of: int
+    of: int | None
+    """None where the catalogue does not know the season."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def _hooked(fields: Mapping[str, str]) -> list[HookedOn]:
                 basis=body["basis"],
                 since=datetime.fromisoformat(body["since"]),
                 k=body["k"],
-                of=body["of"],
+                of=body.get("of"),
             )
         )
     return sorted(found, key=lambda each: each.since, reverse=True)

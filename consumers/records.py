@@ -192,7 +192,7 @@ def parse_reject(record: RawRecord) -> Reject:
         detail=headers.get("detail") or None,
         size=_whole(headers, "size") if "size" in headers else len(value),
         value=value,
-        rejected_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+        rejected_at=_sent_at(record),
     )
 
 
@@ -275,4 +275,14 @@ def _time(body: Mapping[str, Any], name: str) -> datetime:
         raise BadRecordError(name, "is not an RFC 3339 time") from error
     if moment.tzinfo is None:
         raise BadRecordError(name, "has no offset from UTC")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise BadRecordError(name, "is beyond the year 9999 in UTC") from error
+
+
+def _sent_at(record: RawRecord) -> datetime:
+    try:
+        return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise BadRecordError("timestamp", "is out of range") from error

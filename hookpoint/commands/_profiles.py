@@ -162,7 +162,7 @@ def _hooked_row(each: HookedOn, names: Mapping[str, str]) -> list[Text]:
         cell(each.season),
         state_cell(each.state),
         cell(percent(each.p)),
-        cell(f"{each.k} of {each.of}"),
+        cell(f"{each.k} of {'?' if each.of is None else each.of}"),
         cell(each.basis),
         cell(moment(each.since)),
     ]

@@ -16,6 +16,7 @@ from kafka import KafkaProducer
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
+from consumers.connection import connect
 from consumers.profiles import BadProfileError, ProfileReader
 from consumers.reader import ReaderError
 from consumers.rejects import RejectReader
@@ -77,6 +78,15 @@ def send(settings, make_topics):
 
     yield send_now
     producer.close()
+
+
+@pytest.fixture(params=["single", "cluster"])
+def redis_settings(request, settings):
+    if request.param == "single":
+        return settings
+    nodes = request.getfixturevalue("cluster")
+    update = {"redis_url": SecretStr(nodes.redis_url), "redis_cluster": True}
+    return settings.model_copy(update=update)
 
 
 def take(reader, count: int) -> list[str]:
@@ -260,14 +270,15 @@ def test_bad_records_are_committed_too(settings, send):
         assert not reader.bad
 
 
-def test_what_a_group_remembers_is_bounded_and_expires(settings, redis_client):
-    memory = GroupIds(redis_client, settings, "mailer", "topic", limit=3)
-    for number in range(5):
-        memory.add(f"id-{number}")
-    assert redis_client.zcard(memory.key) == 3
-    assert memory.known(ids(0, 2, 3, 4)) == {"id-2", "id-3", "id-4"}
-    assert memory.known([]) == set()
-    assert 0 < redis_client.ttl(memory.key) <= 30 * 86400
+def test_what_a_group_remembers_is_bounded_and_expires(redis_settings):
+    with connect(redis_settings) as client:
+        memory = GroupIds(client, redis_settings, "mailer", "topic", limit=3)
+        for number in range(5):
+            memory.add(f"id-{number}")
+        assert client.zcard(memory.key) == 3
+        assert memory.known(ids(0, 2, 3, 4)) == {"id-2", "id-3", "id-4"}
+        assert memory.known([]) == set()
+        assert 0 < client.ttl(memory.key) <= 30 * 86400
 
 
 def test_a_reader_without_kafka_or_redis_says_so(settings, send):
@@ -312,15 +323,6 @@ def test_a_reject_is_read_from_its_headers_and_recognised_by_its_source(settings
     assert (found.topic, found.partition, found.offset) == ("events", 2, 5)
     assert (found.reason, found.field, found.detail, found.key) == ("not_json", None, None, None)
     assert (found.value, found.size) == (b"\xff\x1b", 2)
-
-
-@pytest.fixture(params=["single", "cluster"])
-def redis_settings(request, settings):
-    if request.param == "single":
-        return settings
-    nodes = request.getfixturevalue("cluster")
-    update = {"redis_url": SecretStr(nodes.redis_url), "redis_cluster": True}
-    return settings.model_copy(update=update)
 
 
 def test_profiles_are_read_from_one_server_and_from_a_cluster(redis_settings):

@@ -17,6 +17,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from hookpoint.cli import app
+from hookpoint.stack import Existing, Stack
 from streams.keys import Keys
 
 if TYPE_CHECKING:
@@ -422,6 +423,27 @@ def test_a_nasty_viewer_name_is_written_out(run, settings, redis_client, more):
         assert result.exit_code == 0
         assert not UNSAFE.search(result.output), command
     assert not UNSAFE.search(run("taste", NASTY + "?").output)
+
+
+def test_following_says_when_kafka_goes_away_and_when_it_is_back(env, settings, make_topics):
+    with Stack(existing=Existing(redis_url=settings.redis_url.get_secret_value())) as own:
+        here = settings.model_copy(update={"kafka_bootstrap": own.kafka_bootstrap})
+        make_topics(here)
+        follower = subprocess.Popen(
+            [HOOKPOINT, "signals", "--follow"],
+            env={**os.environ, **env, **own.env()},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with follower:
+            assert follower.stderr.readline() == "no signals yet; waiting for the first\n"
+            own.kafka.kill()
+            assert follower.stderr.readline() == "Kafka does not answer; waiting for it\n"
+            own.kafka.start()
+            make_topics(here)
+            assert follower.stderr.readline() == "Kafka is back\n"
+            follower.send_signal(os_signal.SIGINT)
+            assert follower.wait(30) == 130
 
 
 @pytest.mark.parametrize(
