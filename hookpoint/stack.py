@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from config.settings import KafkaSecurity
 from hookpoint.servers import KafkaServer, RedisServer, Server, StackError
 
 if TYPE_CHECKING:
@@ -140,6 +141,21 @@ class Stack(_Servers):
     def redis_url(self) -> str:
         """``redis://`` address."""
         return self._existing.redis_url or self.redis.url
+
+    def pointed_at(self, settings: Settings) -> Settings:
+        """``settings`` with this stack's addresses.
+
+        Embedded servers know neither TLS, SASL nor cluster mode, so what is set of that is dropped.
+        """
+        update: dict[str, object] = {
+            "kafka_bootstrap": self.kafka_bootstrap,
+            "redis_url": SecretStr(self.redis_url),
+        }
+        if self._existing.kafka_bootstrap is None:
+            update["kafka"] = KafkaSecurity()
+        if self._existing.redis_url is None:
+            update["redis_cluster"] = False
+        return settings.model_copy(update=update)
 
     def env(self) -> dict[str, str]:
         """Variables that point any hookpoint command at this stack."""
@@ -276,9 +292,4 @@ def running_stack(settings: Settings) -> Iterator[Settings]:
         redis_url=settings.redis_url.get_secret_value() if "redis_url" in configured else None,
     )
     with Stack(existing=existing) as stack:
-        yield settings.model_copy(
-            update={
-                "kafka_bootstrap": stack.kafka_bootstrap,
-                "redis_url": SecretStr(stack.redis_url),
-            }
-        )
+        yield stack.pointed_at(settings)

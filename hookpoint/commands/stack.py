@@ -46,8 +46,7 @@ def up(kafka_port: Port = None, redis_port: Port = None) -> None:
     _log(settings)
     try:
         with Stack(kafka_port=kafka_port, redis_port=redis_port) as stack, _stop_asked() as asked:
-            settings = settings.model_copy(update={"kafka_bootstrap": stack.kafka_bootstrap})
-            _announce(stack, _ensure(settings))
+            _announce(stack, _ensure(stack.pointed_at(settings)))
             _stay(stack, asked)
     except StackError as problem:
         _fail(str(problem))

@@ -260,6 +260,20 @@ def test_settings_that_name_a_redis_get_an_embedded_broker_beside_it(stack, monk
         socket.create_connection((host, int(port)), timeout=5).close()
 
 
+def test_security_and_cluster_mode_of_the_real_servers_are_not_asked_of_embedded_ones(
+    stack, monkeypatch
+):
+    monkeypatch.setenv("HOOKPOINT_KAFKA__PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("HOOKPOINT_REDIS_CLUSTER", "true")
+    embedded = Stack().pointed_at(Settings())
+    assert embedded.kafka.protocol == "PLAINTEXT"
+    assert not embedded.redis_cluster
+    existing = Existing(kafka_bootstrap=stack.kafka_bootstrap, redis_url=stack.redis_url)
+    borrowed = Stack(existing=existing).pointed_at(Settings())
+    assert borrowed.kafka.protocol == "SASL_SSL"
+    assert borrowed.redis_cluster
+
+
 def test_a_cluster_serves_every_slot_and_heals_after_a_node_was_killed():
     with RedisCluster(redis_options={"appendonly": "yes"}) as cluster:
         client = redis.RedisCluster.from_url(cluster.redis_url, decode_responses=True)
