@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
-WARM_UP_S = 6 * 3600.0
-"""A live audience has been watching for this long when it is switched on."""
+WARM_UP_S = 4 * 86400.0
+"""A live audience has been watching for this long when it is switched on: all have turned up."""
 
 
 def live_audience(options: AudienceOptions, now_s: float | None = None) -> tuple[Audience, Pace]:

@@ -14,7 +14,7 @@ from config.settings import Settings
 from consumers.connection import connect
 from consumers.profiles import ProfileReader
 from hookpoint.demo import findings
-from hookpoint.demo.background import Reading, Sending
+from hookpoint.demo.background import LATEST, Reading, Sending
 from hookpoint.demo.summary import summary_table
 from hookpoint.demo.view import View
 from hookpoint.demo.worker import RunningWorker, own_names, running_worker
@@ -31,8 +31,10 @@ FRAME_S = 0.25
 LINE_EVERY_S = 3.0
 TASTE_EVERY_S = 1.0
 VIEWERS_SHOWN = 3
-SIGNALS_TOLD = 12
+SIGNALS_TOLD = 3
 ROUNDS_UNTIL_QUIET = 10
+ROWS_BESIDE_SIGNALS = 21
+PLAIN_WIDTH = 120
 
 
 def run_demo(options: AudienceOptions, seconds: float | None) -> None:
@@ -47,6 +49,8 @@ def run_demo(options: AudienceOptions, seconds: float | None) -> None:
         SendError: the broker refused.
     """
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
     audience = Audience(options)
     truth = audience.truth()
     console.print(
@@ -101,10 +105,11 @@ class _Show:
         most = sorted(watched, key=lambda viewer: -watched[viewer])[:VIEWERS_SHOWN]
         names = {title_id: title.name for title_id, title in truth.titles.items()}
         self._view = View(names, {viewer: truth.taste[viewer] for viewer in most})
+        self._view.signals_shown = max(2, min(LATEST, console.height - ROWS_BESIDE_SIGNALS))
         self._viewers = most
         self._settings = settings
         self._console = console
-        self._told = 0
+        self._told: set[str] = set()
         self._next_line = 0.0
         self._next_taste = 0.0
 
@@ -143,11 +148,12 @@ class _Show:
             self._console.print(self._view.line(sending, reading), highlight=False)
 
     def _tell_new(self, reading: Reading) -> None:
-        """The first few hooked viewers, for those without a terminal."""
-        for signal in list(reading.latest):
-            if self._told < SIGNALS_TOLD and signal.type == "viewer.hooked":
-                self._told += 1
-                self._console.print(f"  {self._view.why(signal)}", highlight=False)
+        """A few of the viewers who got hooked since the last line, for those without a terminal."""
+        hooked = [it for it in list(reading.latest) if it.type == "viewer.hooked"]
+        new = [it for it in hooked if it.id not in self._told][-SIGNALS_TOLD:]
+        self._told.update(it.id for it in hooked)
+        for signal in new:
+            self._console.print(f"  {self._view.why(signal)}", highlight=False)
 
 
 def _all_read(sending: Sending, reading: Reading) -> bool:

@@ -51,6 +51,7 @@ class View:
     """
 
     def __init__(self, names: Mapping[str, str], taste: Mapping[str, Mapping[str, float]]) -> None:
+        self.signals_shown = 12
         self.found: Mapping[str, Mapping[str, float]] = {}
         """Found genre shares by viewer."""
         self._names = names
@@ -69,9 +70,10 @@ class View:
 
     def draw(self, sending: Sending, reading: Reading) -> RenderableType:
         """The state as a picture."""
+        latest = list(reading.latest)[-self.signals_shown :]
         return Group(
             Panel(self._figures(sending, reading), title="hookpoint", border_style="cyan"),
-            Panel(self._signals(list(reading.latest)), title="who got hooked, and why"),
+            Panel(self._signals(latest), title="who got hooked, and why"),
             Panel(
                 Columns([self._bars(viewer) for viewer in self._taste], equal=True, expand=True),
                 title="taste: found ■, true ▒",
