@@ -18,7 +18,7 @@ def aiokafka_security(settings: Settings) -> dict[str, Any]:
     kafka = settings.kafka
     arguments: dict[str, Any] = {"security_protocol": kafka.protocol, **_sasl(kafka)}
     if kafka.protocol.endswith("SSL"):
-        arguments["ssl_context"] = _ssl_context(kafka)
+        arguments["ssl_context"] = kafka_ssl_context(kafka)
     return arguments
 
 
@@ -57,7 +57,7 @@ def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
     }
 
 
-def _ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
+def kafka_ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=kafka.ca_file)
     except OSError as problem:  # SSLError is one

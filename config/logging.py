@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Renderer = Callable[[Any, str, EventDict], str]
 
 # They tell at INFO what a healthy worker does all day: fetching, joining, starting services.
-CHATTY = ("aiokafka", "asyncio", "kafka", "mode")
+CHATTY = ("aiokafka", "asyncio", "faust", "kafka", "mode", "streams.worker.transport")
 
 MASK = "***"
 

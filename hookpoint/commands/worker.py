@@ -1,4 +1,4 @@
-"""Not written yet."""
+"""``hookpoint worker``: run the stream processor."""
 
 from __future__ import annotations
 
@@ -7,3 +7,15 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
+    app.command()(worker)
+
+
+def worker() -> None:
+    """Run one worker: events in, profiles and signals out. Start more to share the partitions.
+
+    Where things are comes from HOOKPOINT_* variables (or a .env file), among them
+    HOOKPOINT_KAFKA_BOOTSTRAP and HOOKPOINT_REDIS_URL. Ctrl-C or SIGTERM stops it cleanly.
+    """
+    from streams.worker.run import run  # noqa: PLC0415 - Faust takes a second to import
+
+    run()

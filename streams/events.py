@@ -1,0 +1,259 @@
+"""The event contract: one Kafka record in, one ``Event`` or one named reason against it out.
+
+Pure and on the hot path: an event costs a few microseconds here. The contract itself is written
+down in docs/events.md.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Kind, Knot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.rules import Rules
+    from streams.viewing.playback import PlaybackKey
+
+TYPES: dict[str, tuple[int, bool]] = {
+    "playback.started": (int(Kind.START), False),
+    "playback.resumed": (int(Kind.RESUME), False),
+    "playback.paused": (int(Kind.PAUSE), False),
+    "playback.heartbeat": (int(Kind.HEARTBEAT), False),
+    "playback.seeked": (int(Kind.SEEK), False),
+    "playback.rate_changed": (int(Kind.RATE), False),
+    "playback.buffering": (int(Kind.BUFFERING), False),
+    "playback.buffered": (int(Kind.BUFFERED), False),
+    "playback.completed": (int(Kind.COMPLETE), False),
+    "playback.stopped": (int(Kind.STOP), False),
+    "play": (int(Kind.RESUME), True),
+    "pause": (int(Kind.PAUSE), True),
+}
+"""Event type -> (kind of knot, whether it is a bare word)."""
+TICK = "stream.tick"
+SEEK = int(Kind.SEEK)
+MAX_ID = 256
+MAX_POSITION_S = 864_000
+MAX_RATE = 16
+COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
+
+
+class Reject(Exception):  # noqa: N818 - a verdict on a record, not a fault of ours
+    """Why a record cannot be taken: a reason from docs/events.md, the field, and a sentence."""
+
+    def __init__(self, reason: str, field: str, detail: str) -> None:
+        super().__init__(f"{reason}: {field}: {detail}")
+        self.reason = reason
+        self.field = field
+        self.detail = detail
+
+
+class Event(NamedTuple):
+    """One valid event. ``knot`` says what the player reported, in milliseconds.
+
+    ``facts`` holds what it said besides (device, country, language, duration in ms, autoplay,
+    offset of its local time in minutes), present fields only.
+    """
+
+    viewer: str
+    playback: PlaybackKey
+    knot: Knot
+    bare: bool
+    facts: tuple[tuple[str, Any], ...]
+
+
+class Tick(NamedTuple):
+    """Time moved on to ``at_ms`` without a viewer."""
+
+    at_ms: int
+
+
+def decode(
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+    stamp_ms: int,
+    rules: Rules,
+) -> Event | Tick:
+    """Read one record.
+
+    Args:
+        key: the record's key.
+        value: its value.
+        headers: its headers, in order.
+        stamp_ms: the record's own timestamp on the broker.
+        rules: how old or how far ahead an event may be.
+
+    Raises:
+        Reject: the record breaks the contract.
+    """
+    if not value:
+        raise Reject("empty", "value", "the record has no value")
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Reject("not_json", "value", str(error)) from None
+    if type(body) is not dict:
+        raise Reject("not_json", "value", "the value is not a JSON object")
+    if headers:
+        body = _envelope(body, headers)
+    word = body.get("type")
+    if type(word) is not str:
+        raise Reject("envelope", "type", _wrong(word, "text"))
+    at_ms, offset = _time(body.get("time"), stamp_ms, rules)
+    found = TYPES.get(word)
+    if found is None:
+        if word == TICK:
+            return Tick(at_ms)
+        raise Reject("unknown_type", "type", f"{_short(word)} is no event type")
+    viewer = _viewer(key, body)
+    data = body.get("data")
+    if type(data) is not dict:
+        raise Reject("field", "data", _wrong(data, "an object"))
+    kind, bare = found
+    return Event(viewer, _playback(data), _knot(data, kind, at_ms), bare, _facts(data, offset))
+
+
+def _envelope(body: dict[str, Any], headers: Sequence[tuple[str, bytes | None]]) -> dict[str, Any]:
+    """The structured form of a binary CloudEvent; a structured one as it is."""
+    attributes: dict[str, Any] = {}
+    for name, raw in headers:
+        if name.startswith("ce_") and raw is not None:
+            try:
+                attributes[name[3:]] = raw.decode()
+            except UnicodeDecodeError:
+                raise Reject("envelope", name[3:], "the header is not UTF-8") from None
+    if "type" not in attributes:
+        return body
+    attributes["data"] = body
+    return attributes
+
+
+def _viewer(key: bytes | None, body: dict[str, Any]) -> str:
+    for name in ("id", "source", "subject"):
+        text = body.get(name)
+        if type(text) is not str or not 0 < len(text) <= MAX_ID:
+            raise Reject("envelope", name, _wrong(text, "text of 1 to 256 characters"))
+    version = body.get("specversion", "1.0")
+    if type(version) is not str or not version.startswith("1."):
+        raise Reject("envelope", "specversion", f"{_short(version)} is not 1.0")
+    if not key:
+        raise Reject("key", "key", "the record has no key; it must be the viewer id")
+    subject: str = body["subject"]
+    try:
+        same = key == subject.encode()
+    except UnicodeEncodeError:
+        raise Reject("envelope", "subject", "not valid Unicode") from None
+    if not same:
+        raise Reject("key", "subject", f"the key is not the subject {_short(subject)}")
+    return subject
+
+
+def _time(text: Any, stamp_ms: int, rules: Rules) -> tuple[int, int]:
+    """Event time in milliseconds, and the offset of its local time from UTC in minutes."""
+    if type(text) is not str:
+        raise Reject("envelope", "time", _wrong(text, "RFC 3339 text"))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Reject("envelope", "time", f"{_short(text)} is not RFC 3339") from None
+    zone = moment.tzinfo
+    if zone is None or len(text) < 20:  # noqa: PLR2004 - a full date-time with a zone has 20 characters
+        raise Reject("envelope", "time", f"{_short(text)} has no time zone")
+    offset = 0
+    if zone is not UTC:
+        shift = moment.utcoffset()
+        offset = round(shift.total_seconds() / 60) if shift else 0
+    at = moment.timestamp()
+    if at < rules.earliest_time_s:
+        raise Reject("time", "time", f"{_short(text)} is before 2000")
+    if at * 1000 > stamp_ms + rules.max_ahead_s * 1000:
+        raise Reject("time", "time", f"{_short(text)} is ahead of the broker's clock")
+    return round(at * 1000), offset
+
+
+def _playback(data: dict[str, Any]) -> PlaybackKey:
+    playback_id, title_id = data.get("playback_id"), data.get("title_id")
+    if type(playback_id) is not str or not 0 < len(playback_id) <= MAX_ID:
+        raise Reject("field", "playback_id", _wrong(playback_id, "text of 1 to 256 characters"))
+    if type(title_id) is not str or not 0 < len(title_id) <= MAX_ID:
+        raise Reject("field", "title_id", _wrong(title_id, "text of 1 to 256 characters"))
+    season: Any = data.get("season")
+    episode: Any = data.get("episode")
+    if season is None and episode is None:
+        return playback_id, title_id, 0, 0
+    for name, number in (("season", season), ("episode", episode)):
+        if type(number) is not int or not 1 <= number < 1_000_000:  # noqa: PLR2004 - a bound, not a rule
+            raise Reject("field", name, _wrong(number, "a whole number from 1"))
+    return playback_id, title_id, int(season), int(episode)
+
+
+def _knot(data: dict[str, Any], kind: int, at_ms: int) -> Knot:
+    position = _position(data, "position_s")
+    origin = _position(data, "from_position_s") if kind == SEEK else NO_POSITION
+    rate: Any = data.get("rate")
+    if rate is None:
+        rate = NO_RATE
+    elif type(rate) not in (int, float) or not 0 < rate <= MAX_RATE:
+        raise Reject("field", "rate", _wrong(rate, "a number above 0 and at most 16"))
+    seq: Any = data.get("seq")
+    if seq is None:
+        seq = NO_SEQ
+    elif type(seq) is not int or not 0 <= seq < 1 << 62:
+        raise Reject("field", "seq", _wrong(seq, "a whole number from 0"))
+    return Knot(at_ms, seq, kind, position, float(rate), origin)
+
+
+def _position(data: dict[str, Any], name: str) -> int:
+    position: Any = data.get(name)
+    if type(position) not in (int, float) or not 0 <= position <= MAX_POSITION_S:
+        raise Reject("field", name, _wrong(position, "seconds from 0 to 864000"))
+    return round(position * 1000)
+
+
+def _facts(data: dict[str, Any], offset: int) -> tuple[tuple[str, Any], ...]:
+    facts: list[tuple[str, Any]] = []
+    for name in ("device", "country", "language"):
+        text = data.get(name)
+        if text is not None:
+            facts.append((name, _word(name, text)))
+    duration: Any = data.get("duration_s")
+    if duration is not None:
+        if type(duration) not in (int, float) or not 0 < duration <= MAX_POSITION_S:
+            raise Reject("field", "duration_s", _wrong(duration, "seconds above 0"))
+        facts.append(("duration", round(duration * 1000)))
+    autoplay = data.get("autoplay")
+    if autoplay is not None:
+        if type(autoplay) is not bool:
+            raise Reject("field", "autoplay", _wrong(autoplay, "true or false"))
+        facts.append(("autoplay", autoplay))
+    if offset:
+        facts.append(("offset", offset))
+    return tuple(facts)
+
+
+def _word(name: str, text: Any) -> str:
+    if type(text) is not str or not 0 < len(text) <= MAX_ID:
+        raise Reject("field", name, _wrong(text, "text of 1 to 256 characters"))
+    if name == "country":
+        if not COUNTRY.match(text):
+            raise Reject("field", name, f"{_short(text)} is not an ISO 3166-1 alpha-2 code")
+        return text.upper()
+    if name == "language" and not LANGUAGE.match(text):
+        raise Reject("field", name, f"{_short(text)} is not a BCP 47 tag")
+    return text
+
+
+def _wrong(value: Any, wanted: str) -> str:
+    return f"missing, must be {wanted}" if value is None else f"{_short(value)} is not {wanted}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - fits a log line

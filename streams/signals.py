@@ -1,0 +1,179 @@
+"""The records that go out: their bodies, byte for byte, and the lineage that orders them.
+
+A body is made once, when it is decided, and kept in the viewer's outbox until it has surely been
+published; whoever sends it again sends the same bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+if TYPE_CHECKING:
+    from streams.viewing.episode import Episode
+    from streams.viewing.journey import Signal
+    from streams.viewing.playback import Playback
+
+SESSIONS, SIGNALS, PROGRESS = "s", "g", "p"
+"""Which topic an outbox entry is for."""
+
+
+class Out(NamedTuple):
+    """One record in the outbox.
+
+    ``(offset, due_ms, rank)`` with the source partition is its lineage: the record that made it,
+    or the timer that did (``due_ms`` > 0) after that offset.
+    """
+
+    source: str
+    offset: int
+    due_ms: int
+    rank: int
+    topic: str
+    key: str
+    body: str
+
+
+def lineage_order(viewer: str, out: Out) -> tuple[int, int, int, int]:
+    """Sort key under which everything of one source partition is published."""
+    return out.offset, out.due_ms, viewer_hash(viewer) if out.due_ms else 0, out.rank
+
+
+def lineage_header(viewer: str, out: Out) -> bytes:
+    """``topic/partition/offset/due_ms/viewer_hash/rank``."""
+    rank = viewer_hash(viewer) if out.due_ms else 0
+    return f"{out.source}/{out.offset}/{out.due_ms}/{rank}/{out.rank}".encode()
+
+
+def viewer_hash(viewer: str) -> int:
+    """A number that orders viewers whose timers fall on the same millisecond."""
+    return int.from_bytes(blake2b(viewer.encode(), digest_size=6).digest())
+
+
+def stamp(at_ms: int) -> str:
+    """RFC 3339 with milliseconds, UTC."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def seconds(ms: int) -> float:
+    """Milliseconds as seconds."""
+    return ms / 1000
+
+
+def _text(body: dict[str, Any]) -> str:
+    return orjson.dumps(body).decode()
+
+
+def session_body(viewer: str, playback: Playback, figures: list[Any]) -> str:
+    """A record of ``viewing-sessions``; ``figures`` as ``viewer.session_figures`` makes them."""
+    playback_id, title_id, season, episode = playback.key
+    first, end, wall, advanced, covered, position, imputed = figures
+    return _text(
+        {
+            "id": playback.session_id,
+            "viewer": viewer,
+            "playback_id": playback_id,
+            "title_id": title_id,
+            "season": season or None,
+            "episode": episode or None,
+            "device": playback.fact("device"),
+            "country": playback.fact("country"),
+            "started_at": stamp(first),
+            "ended_at": stamp(end),
+            "wall_s": seconds(wall),
+            "advanced_s": seconds(advanced),
+            "coverage_s": seconds(covered),
+            "rewatched_s": seconds(advanced - covered),
+            "position_s": seconds(position),
+            "imputed": imputed,
+            "revision": playback.revision,
+        }
+    )
+
+
+def progress_session_body(
+    viewer: str, playback: Playback, figures: list[Any], before: list[Any] | None
+) -> str:
+    """A ``session`` record of ``title-progress``: signed differences to the last revision."""
+    _, title_id, season, episode = playback.key
+    deltas = [new - old for new, old in zip(figures[2:5], (before or [0] * 5)[2:5], strict=True)]
+    return _text(
+        {
+            "what": "session",
+            "id": playback.session_id,
+            "revision": playback.revision,
+            "viewer": viewer,
+            "title_id": title_id,
+            "season": season or None,
+            "episode": episode or None,
+            "started_at": stamp(figures[0]),
+            "ended_at": stamp(figures[1]),
+            "wall_s": seconds(deltas[0]),
+            "advanced_s": seconds(deltas[1]),
+            "coverage_s": seconds(deltas[2]),
+            "position_s": seconds(figures[5]),
+            "device": playback.fact("device"),
+            "country": playback.fact("country"),
+            "language": playback.fact("language"),
+            "autoplay": playback.fact("autoplay"),
+        }
+    )
+
+
+def progress_episode_body(viewer: str, episode: Episode, playback: Playback, at_ms: int) -> str:
+    """An ``episode`` record of ``title-progress``: which thresholds are crossed now."""
+    title_id, season, number = episode.key
+    return _text(
+        {
+            "what": "episode",
+            "viewer": viewer,
+            "title_id": title_id,
+            "season": season or None,
+            "episode": number or None,
+            "at": stamp(at_ms),
+            "started": bool(episode.started_ms),
+            "watched": bool(episode.watched_ms),
+            "completed": bool(episode.completed_ms),
+            "coverage_s": seconds(episode.coverage_ms()),
+            "runtime_s": seconds(episode.runtime_ms) if episode.runtime_ms else None,
+            "country": playback.fact("country"),
+            "language": playback.fact("language"),
+            "device": playback.fact("device"),
+        }
+    )
+
+
+def signal_body(viewer: str, signal: Signal, catalogue_version: int) -> str:
+    """A CloudEvent of ``engagement-signals``."""
+    data: dict[str, Any] = {
+        "viewer": viewer,
+        "title_id": signal.title_id,
+        "season": signal.season,
+        "state": signal.word,
+        "basis": signal.basis,
+        "p": signal.p,
+        "interval": signal.interval,
+        "k": signal.k,
+        "of": signal.of or None,
+        "because": signal.because,
+        "catalogue_version": catalogue_version,
+        "curve_version": signal.curve_version,
+    }
+    if signal.retracts:
+        data["retracts"] = signal.retracts
+    return _text(
+        {
+            "specversion": "1.0",
+            "id": signal.signal_id,
+            "source": "hookpoint",
+            "type": f"viewer.{signal.word}",
+            "subject": viewer,
+            "time": stamp(signal.at_ms),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )

@@ -1,0 +1,194 @@
+"""One viewer and one episode (or film), over playbacks and devices.
+
+A *viewing* is a run of playbacks with no gap of seven days; each viewing counts once for taste.
+Coverage lives in three places: playbacks that a late event can still mend (``live``), sealed
+playbacks of the viewing under way (``view``), and earlier viewings (``old``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.viewing import intervals as iv
+from streams.viewing.journey import NO_STEP, Step
+from streams.viewing.taste import autoplay_factor, viewing_value
+
+if TYPE_CHECKING:
+    from streams.rules import Rules
+    from streams.viewing.playback import Playback
+
+EpisodeKey = tuple[str, int, int]
+"""title id, season, episode (0, 0 for a film)."""
+
+
+class Credit(NamedTuple):
+    """What a viewing has added to taste so far."""
+
+    weight: float
+    at_ms: int
+    hour: int
+
+
+NO_CREDIT = Credit(0.0, 0, -1)
+
+
+class Episode:
+    """How much of an episode one viewer has watched; times in event milliseconds, 0 for never."""
+
+    __slots__ = (
+        "band",
+        "completed_ms",
+        "credit",
+        "deliberate",
+        "ended",
+        "factor",
+        "floor",
+        "key",
+        "live",
+        "old",
+        "opened_ms",
+        "position_ms",
+        "runtime_ms",
+        "seen_ms",
+        "started_ms",
+        "view",
+        "watched_ms",
+    )
+
+    def __init__(self, key: EpisodeKey) -> None:
+        self.key = key
+        self.live: list[Playback] = []
+        self.view: iv.Intervals = []
+        self.old: iv.Intervals = []
+        self.runtime_ms = 0
+        self.opened_ms = 0
+        self.seen_ms = 0
+        self.position_ms = 0
+        self.started_ms = 0
+        self.watched_ms = 0
+        self.completed_ms = 0
+        self.ended = False
+        self.deliberate = False
+        self.factor = 0.0
+        self.band = -1
+        self.credit = NO_CREDIT
+        self.floor: Step | None = None
+
+    # -- how much ------------------------------------------------------------------------------
+    def coverage_ms(self) -> int:
+        """Distinct media time over all viewings, never more than the runtime."""
+        return self._bounded(self._measure(self.view, self.old))
+
+    def viewing_ms(self) -> int:
+        """Distinct media time of the viewing under way."""
+        return self._bounded(self._measure(self.view))
+
+    def _measure(self, *sealed: iv.Intervals) -> int:
+        parts = [part for part in sealed if part]
+        if not parts and len(self.live) == 1:
+            return self.live[0].coverage_ms()
+        return iv.measure(iv.union(*parts, *(playback.cover_all() for playback in self.live)))
+
+    def _bounded(self, covered: int) -> int:
+        return min(covered, self.runtime_ms) if self.runtime_ms else covered
+
+    def is_ended(self) -> bool:
+        """Whether a player said ``completed``."""
+        return self.ended or any(playback.completed_event for playback in self.live)
+
+    def is_deliberate(self) -> bool:
+        """Whether anything about it was the viewer's own act."""
+        return self.deliberate or any(playback.streak == 0 for playback in self.live)
+
+    # -- thresholds ----------------------------------------------------------------------------
+    def cross(self, at_ms: int, rules: Rules) -> bool:
+        """Bring started, watched and completed up to date; whether any of them changed."""
+        covered, runtime = self.coverage_ms(), self.runtime_ms
+        watched = runtime > 0 and covered >= rules.watched_share * runtime
+        completed = runtime > 0 and covered >= rules.completed_share * runtime
+        completed = completed or (watched and self.is_ended())
+        started = covered >= rules.started_s * 1000 or watched
+        before = (self.started_ms, self.watched_ms, self.completed_ms)
+        self.started_ms = (self.started_ms or at_ms) if started else 0
+        self.watched_ms = (self.watched_ms or at_ms) if watched else 0
+        self.completed_ms = (self.completed_ms or at_ms) if completed else 0
+        return before != (self.started_ms, self.watched_ms, self.completed_ms)
+
+    def place(self) -> None:
+        """Take the position and the time from the playback that reported last."""
+        latest = max(self.live, key=_reported)
+        if latest.last_ms >= self.seen_ms:
+            self.seen_ms, self.position_ms = latest.last_ms, latest.position_ms
+
+    # -- taste ---------------------------------------------------------------------------------
+    def worth(self, rules: Rules, *, settled: bool) -> Credit:
+        """What the viewing under way says about taste, and when."""
+        value = viewing_value(
+            self.viewing_ms(),
+            self.runtime_ms,
+            rules,
+            settled=settled,
+            completed=self.is_ended() and not self.runtime_ms,
+        )
+        if not value:
+            return NO_CREDIT
+        factors = [autoplay_factor(playback.streak, rules) for playback in self.live]
+        return Credit(value * max([self.factor, *factors]), self.seen_ms, self.hour())
+
+    def hour(self) -> int:
+        """Local four-hour band (0, 4, … 20) in which the viewing under way began, or -1."""
+        if not self.live:
+            return self.band
+        first = min(self.live, key=_began)
+        if self.opened_ms and self.opened_ms <= first.first_ms:
+            return self.band
+        minutes = first.first_ms // 60_000 + (first.fact("offset") or 0)
+        return minutes // 60 % 24 // 4 * 4
+
+    # -- sealing -------------------------------------------------------------------------------
+    def seal(self, playback: Playback, rules: Rules) -> None:
+        """Take in a playback that can no longer be mended."""
+        hour = self.hour()
+        self.live.remove(playback)
+        self.view = iv.union(self.view, playback.cover_all())
+        self.ended = self.ended or playback.completed_event
+        self.deliberate = self.deliberate or playback.streak == 0
+        self.factor = max(self.factor, autoplay_factor(playback.streak, rules))
+        self.band = hour
+        opened = self.opened_ms or playback.first_ms
+        self.opened_ms = min(opened, playback.first_ms)
+
+    def settle(self) -> None:
+        """End the viewing under way: what comes now is another one."""
+        self.old = iv.union(self.old, self.view)
+        self.view = []
+        self.credit = NO_CREDIT
+        self.opened_ms = 0
+        self.factor = 0.0
+        self.band = -1
+
+    # -- for the journey ---------------------------------------------------------------------------
+    def step(self) -> Step:
+        """How far this episode is; what had faded from memory before counts as it was."""
+        floor = self.floor or NO_STEP
+        return Step(
+            max(self.coverage_ms(), floor.covered_ms),
+            self.runtime_ms,
+            floor.started_ms or self.started_ms,
+            floor.watched_ms or self.watched_ms,
+            floor.completed_ms or self.completed_ms,
+            floor.deliberate or self.is_deliberate(),
+        )
+
+    @property
+    def viewing(self) -> bool:
+        """Whether a viewing is under way."""
+        return bool(self.live or self.opened_ms)
+
+
+def _reported(playback: Playback) -> tuple[int, int, str]:
+    return playback.last_ms, playback.first_ms, playback.session_id
+
+
+def _began(playback: Playback) -> tuple[int, str]:
+    return playback.first_ms, playback.session_id

@@ -1,0 +1,284 @@
+"""One viewer's way through one season, and what it says: hooked, cooled, rekindled, lapsed, done.
+
+| state | event | guard | next | signal |
+|---|---|---|---|---|
+| any | season at 90 % | not completed yet | completed | completed |
+| none | episode begun or watched | p >= .70 and the rest of the rule | hooked | hooked |
+| hooked | episode begun or watched | p < .50 | cooled | cooled |
+| hooked | idle | p(idle) < .50 | cooled | cooled |
+| hooked, cooled | idle | 28 days | lapsed | lapsed |
+| cooled, lapsed | episode begun or watched | p >= .70 | hooked | rekindled |
+| any | a late event | the last signal would not have been sent | the state before | retracted |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
+
+if TYPE_CHECKING:
+    from streams.catalogue import Curve
+    from streams.rules import Rules
+
+State = Literal["", "hooked", "cooled", "lapsed", "completed"]
+Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
+AFTER: dict[Word, State] = {
+    "hooked": "hooked",
+    "cooled": "cooled",
+    "rekindled": "hooked",
+    "lapsed": "lapsed",
+    "completed": "completed",
+}
+"""The state that each signal leads to; a retraction leads back."""
+KEPT_SIGNALS = 4
+"""Signals that a late event can still take back."""
+
+
+class Step(NamedTuple):
+    """How far one episode of the journey is; times are event milliseconds, 0 for not yet."""
+
+    covered_ms: int
+    runtime_ms: int
+    started_ms: int
+    watched_ms: int
+    completed_ms: int
+    deliberate: bool
+
+
+NO_STEP = Step(0, 0, 0, 0, 0, False)  # noqa: FBT003 - nothing done, nothing deliberate
+
+
+class Past(NamedTuple):
+    """A signal that was sent, with what is needed to take it back."""
+
+    signal_id: str
+    word: Word
+    at_ms: int
+    idle_from_ms: int
+    completed: int
+    state: State
+    basis: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One change of a journey, with its reasons."""
+
+    signal_id: str
+    word: Word
+    at_ms: int
+    title_id: str
+    season: int
+    basis: str
+    p: float | None
+    interval: tuple[float, float] | None
+    k: int
+    of: int
+    because: dict[str, Any]
+    curve_version: str | None
+    retracts: str | None = None
+
+
+class View(NamedTuple):
+    """What a journey is judged by: season length (0 unknown), its runtime, curve, thresholds."""
+
+    of: int
+    runtime_ms: int
+    curve: Curve | None
+    rules: Rules
+
+
+@dataclass(slots=True)
+class Journey:
+    """One viewer in one season."""
+
+    viewer: str
+    title_id: str
+    season: int
+    epoch: int = 0
+    steps: dict[int, Step] = field(default_factory=dict)
+    last_ms: int = 0
+    state: State = ""
+    basis: str = ""
+    since_ms: int = 0
+    p: float | None = None
+    sent: int = 0
+    past: list[Past] = field(default_factory=list)
+
+    # -- facts ---------------------------------------------------------------------------------
+    @property
+    def completed(self) -> int:
+        """Episodes completed."""
+        return sum(1 for step in self.steps.values() if step.completed_ms)
+
+    @property
+    def reached(self) -> int:
+        """The furthest episode watched (k)."""
+        done = [e for e, s in self.steps.items() if s.watched_ms or s.completed_ms]
+        return max(done, default=0)
+
+    def finished(self, view: View) -> bool:
+        """Whether 90 % of the season's runtime is covered (every episode, if runtimes lack)."""
+        if not view.of:
+            return False
+        if not view.runtime_ms:
+            return self.completed >= view.of
+        covered = sum(min(s.covered_ms, s.runtime_ms) for s in self.steps.values() if s.runtime_ms)
+        return covered >= view.rules.completed_share * view.runtime_ms
+
+    def _latest(self, count: int) -> list[Step]:
+        begun = [s for s in self.steps.values() if s.started_ms]
+        return sorted(begun, key=lambda s: (s.started_ms, s))[-count:]
+
+    def _on_next(self, k: int) -> bool:
+        following = self.steps.get(k + 1)
+        return following is not None and following.started_ms > 0
+
+    def restart(self) -> None:
+        """Begin anew: the season is watched another time."""
+        self.epoch += 1
+        self.steps, self.past = {}, []
+        self.state, self.basis, self.since_ms, self.p = "", "", 0, None
+
+    # -- judging -------------------------------------------------------------------------------
+    def _chance(self, view: View, *, idle_s: float = 0.0) -> Chance | None:
+        """The chance to finish by the title's curve, or None where no curve can be trusted."""
+        curve, k = view.curve, self.reached
+        if curve is None or curve.of != view.of or not 1 <= k < view.of:
+            return None
+        found = chance(curve, k, on_next=self._on_next(k) and not idle_s, idle_s=idle_s)
+        return found if trustworthy(chance(curve, k, on_next=False), view.rules) else None
+
+    def _hooked_by_audience(self, found: Chance, view: View) -> bool:
+        rules = view.rules
+        left = view.of - self.reached
+        return (
+            found.p >= rules.hooked_at
+            and self.completed >= rules.min_completed
+            and left >= rules.min_left
+            and left >= rules.min_left_share * view.of
+            and any(step.deliberate for step in self._latest(rules.deliberate_within))
+        )
+
+    def _hooked_by_pace(self, view: View) -> bool:
+        rules = view.rules
+        done = sorted((s for s in self.steps.values() if s.completed_ms), key=_completed_ms)
+        recent = done[-rules.pace_completed :]
+        if len(recent) < rules.pace_completed or (view.of and self.reached >= view.of):
+            return False
+        span_ms = recent[-1].completed_ms - recent[0].completed_ms
+        return span_ms <= rules.pace_within_s * 1000 and any(s.deliberate for s in recent)
+
+    def advance(self, at_ms: int, view: View) -> Signal | None:
+        """Decide after an episode was begun, watched or completed at ``at_ms``."""
+        if self.finished(view):
+            return None if self.state == "completed" else self._send("completed", at_ms, view, None)
+        found = self._chance(view)
+        if self.state == "hooked":
+            cold = found is not None and found.p < view.rules.cooled_below
+            return self._send("cooled", at_ms, view, found) if cold else None
+        if self.state == "completed":
+            return None
+        word: Word = "hooked" if self.state == "" else "rekindled"
+        if found is not None:
+            again = found.p >= view.rules.hooked_at
+            yes = self._hooked_by_audience(found, view) if word == "hooked" else again
+        elif word == "hooked":
+            yes = self._hooked_by_pace(view)
+        else:
+            yes = any(step.completed_ms > self.since_ms for step in self.steps.values())
+        return self._send(word, at_ms, view, found) if yes else None
+
+    def due_ms(self, view: View) -> int:
+        """When idle time alone changes the state; 0 if it never will."""
+        if self.state not in ("hooked", "cooled"):
+            return 0
+        lapse = self.last_ms + int(view.rules.lapsed_after_s * 1000)
+        if self.state == "cooled":
+            return lapse
+        return min(lapse, self._cools_ms(view))
+
+    def _cools_ms(self, view: View) -> int:
+        if view.curve is not None and self._chance(view) is not None:
+            wait = cools_after_s(view.curve, self.reached, view.rules)
+        else:
+            wait = view.rules.pace_cooled_after_s
+        return self.last_ms + max(1, int(wait * 1000))
+
+    def idle(self, at_ms: int, view: View) -> Signal | None:
+        """Decide at ``at_ms``, the due time, that nothing happened."""
+        due = self.due_ms(view)
+        if not due or due > at_ms:
+            return None
+        lapse = self.last_ms + int(view.rules.lapsed_after_s * 1000)
+        word: Word = "lapsed" if self.state == "cooled" or lapse <= due else "cooled"
+        found = self._chance(view, idle_s=max(0.001, (due - self.last_ms) / 1000))
+        return self._send(word, due, view, found)
+
+    # -- taking back -----------------------------------------------------------------------------
+    def recheck(self, at_ms: int, event_ms: int, view: View) -> list[Signal]:
+        """Take back what would not have been sent, had the event at ``event_ms`` been on time."""
+        undone: list[Signal] = []
+        while self.past and self._undone(self.past[-1], event_ms, view):
+            past = self.past.pop()
+            undone.append(self._retract(past, at_ms, view))
+        return undone
+
+    def _undone(self, past: Past, event_ms: int, view: View) -> bool:
+        if past.word == "completed":
+            return not self.finished(view)
+        if past.word in ("cooled", "lapsed") and past.idle_from_ms:
+            return past.idle_from_ms < event_ms <= past.at_ms
+        if past.word in ("hooked", "rekindled"):
+            needed = view.rules.pace_completed if past.basis == "pace" else view.rules.min_completed
+            return self.completed < min(past.completed, needed)
+        return False
+
+    def _retract(self, past: Past, at_ms: int, view: View) -> Signal:
+        signal = self._signal("retracted", at_ms, view, None, retracts=past.signal_id)
+        self.state, self.basis, self.since_ms = past.state, past.basis, past.since_ms
+        return signal
+
+    # -- sending ---------------------------------------------------------------------------------
+    def _send(self, word: Word, at_ms: int, view: View, found: Chance | None) -> Signal:
+        before = (self.state, self.basis, self.since_ms)
+        self.basis = "audience" if found is not None else "pace"
+        signal = self._signal(word, at_ms, view, found)
+        idle_from = self.last_ms if word in ("cooled", "lapsed") and at_ms > self.last_ms else 0
+        self.past.append(Past(signal.signal_id, word, at_ms, idle_from, self.completed, *before))
+        del self.past[:-KEPT_SIGNALS]
+        self.state = AFTER[word]
+        self.since_ms, self.p = at_ms, signal.p
+        return signal
+
+    def _signal(
+        self, word: Word, at_ms: int, view: View, found: Chance | None, retracts: str | None = None
+    ) -> Signal:
+        self.sent += 1
+        name = (self.viewer, self.title_id, self.season, self.epoch, word, self.sent)
+        signal_id = blake2b(repr(name).encode(), digest_size=16).hexdigest()
+        k = self.reached
+        because: dict[str, Any] = {
+            "completed": self.completed,
+            "left": view.of - k if view.of else None,
+            "last_activity_ms": self.last_ms,
+            "idle_s": max(0, at_ms - self.last_ms) // 1000,
+        }
+        if found is not None:
+            because["viewers"] = found.n
+        return Signal(
+            signal_id, word, at_ms, self.title_id, self.season, self.basis,
+            round(found.p, 4) if found else None,
+            (round(found.low, 4), round(found.high, 4)) if found else None,
+            k, view.of, because,
+            view.curve.version if found and view.curve else None,
+            retracts,
+        )  # fmt: skip
+
+
+def _completed_ms(step: Step) -> int:
+    return step.completed_ms

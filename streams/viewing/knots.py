@@ -1,0 +1,158 @@
+"""What a player reported: a set of knots that absorbs repetition and arrival order by itself.
+
+A heartbeat says little that its neighbours on the same straight line do not say. So of all
+heartbeats of one quarter of an hour that lie on one line of position over time (to two seconds),
+only the first and the last are kept. That choice is a function of the set, whatever the order in
+which it arrived; dropping "interior points" as they come would not be (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """What happened, in the order that makes most sense of one millisecond."""
+
+    PAUSE = 0
+    BUFFERING = 1
+    SEEK = 2
+    RATE = 3
+    START = 4
+    RESUME = 5
+    BUFFERED = 6
+    HEARTBEAT = 7
+    COMPLETE = 8
+    STOP = 9
+
+
+HEARTBEAT = int(Kind.HEARTBEAT)
+NO_SEQ = -1
+NO_RATE = 0.0
+NO_POSITION = -1
+
+CELL_MS = 900_000
+LINE_MS = 2_000
+MAX_STRUCTURAL = 2_000
+"""Acts of one playback that are kept; a player that reports more is broken."""
+
+
+class Knot(NamedTuple):
+    """One report: times and positions in milliseconds.
+
+    ``rate`` is 0 where the player did not say (it goes on as it was); ``origin_ms`` is where a
+    seek began, else -1; ``seq`` is -1 where the player does not count.
+    """
+
+    at_ms: int
+    seq: int
+    kind: int
+    position_ms: int
+    rate: float
+    origin_ms: int
+
+
+class Added(IntEnum):
+    """What adding a knot did to the set."""
+
+    NOTHING = 0
+    APPENDED = 1
+    REPLACED_LAST = 2
+    REORDERED = 3
+
+
+def _cell(knot: Knot) -> tuple[int, int, float]:
+    line = knot.position_ms - (knot.rate or 1.0) * knot.at_ms
+    return knot.at_ms // CELL_MS, int(line // LINE_MS), knot.rate
+
+
+def _by_seq(knot: Knot) -> tuple[int, Knot]:
+    return knot.seq, knot
+
+
+class KnotSet:
+    """Knots of one playback, sorted by ``seq`` if every report had one, else by time."""
+
+    __slots__ = ("_cells", "_structural", "knots", "sequenced")
+
+    def __init__(self, knots: list[Knot] | None = None, *, sequenced: bool = True) -> None:
+        self.knots: list[Knot] = knots or []
+        self.sequenced = sequenced
+        self._cells: dict[tuple[int, int, float], tuple[Knot, Knot]] = {}
+        self._structural = 0
+        for knot in self.knots:
+            if knot.kind == HEARTBEAT:
+                self._widen(_cell(knot), knot)
+            else:
+                self._structural += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether no further act may be added."""
+        return self._structural >= MAX_STRUCTURAL
+
+    def add(self, knot: Knot) -> Added:
+        """Add one report; the result depends on the set only, not on the order of calls."""
+        if knot.seq < 0 and self.sequenced:
+            self.sequenced = False
+            if self.knots:
+                self.knots.sort()
+                self._add(knot)
+                return Added.REORDERED
+        return self._add(knot)
+
+    def _add(self, knot: Knot) -> Added:
+        knots = self.knots
+        in_order = not knots or (
+            _by_seq(knot) > _by_seq(knots[-1]) if self.sequenced else knot > knots[-1]
+        )
+        if knot.kind == HEARTBEAT:
+            return self._add_heartbeat(knot, in_order=in_order)
+        if in_order:
+            self._structural += 1
+            knots.append(knot)
+            return Added.APPENDED
+        return self._insert(knot)
+
+    def _add_heartbeat(self, knot: Knot, *, in_order: bool) -> Added:
+        cell = _cell(knot)
+        held = self._cells.get(cell)
+        if held is None:
+            self._cells[cell] = (knot, knot)
+            if not in_order:
+                return self._insert(knot)
+            self.knots.append(knot)
+            return Added.APPENDED
+        first, last = held
+        if first <= knot <= last:
+            return Added.NOTHING
+        self._widen(cell, knot)
+        dropped = None if first == last else (last if knot > last else first)
+        if in_order and dropped is None:
+            self.knots.append(knot)
+            return Added.APPENDED
+        if in_order and dropped == self.knots[-1]:
+            self.knots[-1] = knot
+            return Added.REPLACED_LAST
+        if dropped is not None:
+            self.knots.remove(dropped)
+        self._insert(knot)
+        return Added.REORDERED
+
+    def _insert(self, knot: Knot) -> Added:
+        if self.sequenced:
+            at = bisect_left(self.knots, _by_seq(knot), key=_by_seq)
+        else:
+            at = bisect_left(self.knots, knot)
+        if at < len(self.knots) and self.knots[at] == knot:
+            return Added.NOTHING
+        if knot.kind != HEARTBEAT:
+            self._structural += 1
+        self.knots.insert(at, knot)
+        return Added.REORDERED
+
+    def _widen(self, cell: tuple[int, int, float], knot: Knot) -> None:
+        first, last = self._cells.get(cell, (knot, knot))
+        self._cells[cell] = (min(first, knot), max(last, knot))

@@ -1,0 +1,319 @@
+"""One playback: from what the player reported to what was watched.
+
+Between two consecutive knots while playing, with media change dp and time change dt, the stretch
+is credited if ``0 < dp <= rate*dt + slack``; otherwise it was an unreported seek and nothing is
+credited. Time spent playing is ``min(dt, dp/rate)``: a stall is not watching.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.viewing import intervals as iv
+from streams.viewing.knots import Added, Kind, Knot, KnotSet
+
+if TYPE_CHECKING:
+    from streams.rules import Rules
+
+K_PAUSE, K_BUFFERING, K_SEEK = int(Kind.PAUSE), int(Kind.BUFFERING), int(Kind.SEEK)
+K_RATE, K_HEARTBEAT, K_COMPLETE = int(Kind.RATE), int(Kind.HEARTBEAT), int(Kind.COMPLETE)
+PLAYS = frozenset({int(Kind.START), int(Kind.RESUME), int(Kind.BUFFERED)})
+ENDS = frozenset({K_COMPLETE, int(Kind.STOP)})
+ACTS = frozenset({K_PAUSE, K_SEEK, K_RATE})
+"""What only a viewer does; it makes an automatic start deliberate."""
+
+PlaybackKey = tuple[str, str, int, int]
+"""playback id, title id, season, episode (0, 0 for a film)."""
+
+
+class Stretch(NamedTuple):
+    """Media ``[start, end)`` played during wall time ``[since, until)``, milliseconds."""
+
+    start: int
+    end: int
+    since: int
+    until: int
+
+
+class Cursor(NamedTuple):
+    """Where a walk over the knots stands, after one of them."""
+
+    at_ms: int
+    position_ms: int
+    rate: float
+    playing: bool
+    ended: bool
+    end_ms: int
+    left_ms: int
+    last_ms: int
+
+
+class Playback:
+    """The knots of one playback and, kept up to date with them, what they add up to.
+
+    All times and positions are in milliseconds. ``limit_ms`` is the runtime (0 if unknown): nothing
+    beyond it is credited. The stretch up to the last knot is held apart as ``tail``, because the
+    next heartbeat on the same line replaces that knot; totals take it in when they are asked.
+    """
+
+    __slots__ = (
+        "_before",
+        "acted",
+        "advanced",
+        "bare",
+        "closed",
+        "completed_event",
+        "cover",
+        "covered",
+        "cursor",
+        "extra",
+        "facts",
+        "first_ms",
+        "key",
+        "knots",
+        "limit_ms",
+        "next_ms",
+        "played",
+        "revision",
+        "sent",
+        "session_id",
+        "streak",
+        "tail",
+        "told",
+        "wall",
+    )
+
+    def __init__(self, key: PlaybackKey, session_id: str, limit_ms: int) -> None:
+        self.key = key
+        self.session_id = session_id
+        self.limit_ms = limit_ms
+        self.knots = KnotSet()
+        self.facts: dict[str, tuple[int, Any]] = {}
+        self.bare = True
+        self.next_ms = 0
+        self.closed = False
+        self.revision = 0
+        self.sent: list[Any] | None = None
+        self.streak = 0
+        self.told: tuple[tuple[tuple[str, Any], ...], int] | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.cover: iv.Intervals = []
+        self.played: iv.Intervals = []
+        self.covered = 0
+        self.advanced = 0
+        self.wall = 0
+        self.tail: Stretch | None = None
+        self.extra: Stretch | None = None
+        self.cursor: Cursor | None = None
+        self._before: Cursor | None = None
+        self.first_ms = 0
+        self.acted = False
+        self.completed_event = False
+
+    # -- adding --------------------------------------------------------------------------------
+    def add(self, knot: Knot, rules: Rules) -> Added:
+        """Add one report and bring the figures up to date."""
+        added = self.knots.add(knot)
+        if added is Added.APPENDED:
+            self._step(knot, rules)
+        elif added is Added.REPLACED_LAST:
+            self.cursor, self.tail = self._before, None
+            self._step(knot, rules)
+        elif added is Added.REORDERED:
+            self.rebuild(rules)
+        return added
+
+    def learn(self, facts: tuple[tuple[str, Any], ...], at_ms: int) -> bool:
+        """Keep the earliest word on each fact; ties go to the smaller value.
+
+        Returns:
+            Whether anything was learnt.
+        """
+        if self.told is not None and facts == self.told[0] and at_ms >= self.told[1]:
+            return False  # the same words again, later: nearly every event
+        self.told = (facts, at_ms)
+        learnt = False
+        for name, value in facts:
+            known = self.facts.get(name)
+            if known is None or (at_ms, value) < known:
+                self.facts[name] = (at_ms, value)
+                learnt = True
+        return learnt
+
+    def fact(self, name: str) -> Any:
+        """What the player said of ``name`` first, or None."""
+        known = self.facts.get(name)
+        return known[1] if known else None
+
+    def rebuild(self, rules: Rules) -> None:
+        """Work everything out again from the knots."""
+        self._reset()
+        for knot in self.knots.knots:
+            self._step(knot, rules)
+
+    def _step(self, knot: Knot, rules: Rules) -> None:
+        before = self._before = self.cursor
+        if self.tail is not None:
+            self._commit(self.tail)
+            self.tail = None
+        at, _, kind, position, rate, _ = knot
+        if before is None:
+            self.first_ms = at
+            before = Cursor(at, position, 1.0, kind == K_HEARTBEAT, False, at, position, at)  # noqa: FBT003 - a cursor's fields are flags by nature
+        elif before.playing:
+            self.tail = self._stretch(before, knot, rules)
+        self.first_ms = min(self.first_ms, at)
+        self.cursor = self._moved(before, at, kind, position, rate)
+
+    def _moved(self, before: Cursor, at: int, kind: int, position: int, rate: float) -> Cursor:
+        playing, ended = before.playing, before.ended
+        end_ms, left_ms = before.end_ms, before.left_ms
+        if kind in PLAYS:
+            playing, ended = True, False
+        if not ended:
+            end_ms, left_ms = max(end_ms, at), position
+        if kind != K_HEARTBEAT:
+            if kind in ENDS:
+                playing, ended = False, True
+                self.completed_event |= kind == K_COMPLETE
+            elif kind in ACTS or kind == K_BUFFERING:
+                self.acted |= kind != K_BUFFERING
+                playing = playing and kind not in (K_PAUSE, K_BUFFERING)
+        last_ms = max(before.last_ms, at)
+        return Cursor(at, position, rate or before.rate, playing, ended, end_ms, left_ms, last_ms)
+
+    def _stretch(self, before: Cursor, knot: Knot, rules: Rules) -> Stretch | None:
+        start = before.position_ms
+        end = knot.origin_ms if knot.kind == K_SEEK else knot.position_ms
+        passed, moved = knot.at_ms - before.at_ms, end - start
+        if passed <= 0 or moved <= 0:
+            return None
+        rate = before.rate if knot.kind == K_RATE else max(before.rate, knot.rate)
+        possible = rate * passed
+        if moved > possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
+            return None
+        spent = min(passed, round(moved / rate))
+        return self._within_limit(start, end, before.at_ms, spent)
+
+    def _within_limit(self, start: int, end: int, since: int, spent: int) -> Stretch | None:
+        if self.limit_ms and end > self.limit_ms:
+            if start >= self.limit_ms:
+                return None
+            spent = spent * (self.limit_ms - start) // (end - start)
+            end = self.limit_ms
+        return Stretch(start, end, since, since + spent)
+
+    def _commit(self, stretch: Stretch) -> None:
+        self.covered += iv.add(self.cover, stretch.start, stretch.end)
+        self.wall += iv.add(self.played, stretch.since, stretch.until)
+        self.advanced += stretch.end - stretch.start
+
+    # -- what it adds up to ---------------------------------------------------------------------
+    @property
+    def last_ms(self) -> int:
+        """Time of the latest report."""
+        return self.cursor.last_ms if self.cursor else 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether it plays, as far as the player has said."""
+        return self.cursor is not None and self.cursor.playing
+
+    @property
+    def ended(self) -> bool:
+        """Whether the player said that it is over."""
+        return self.cursor is not None and self.cursor.ended
+
+    @property
+    def position_ms(self) -> int:
+        """Where it was left."""
+        return self.cursor.left_ms if self.cursor else 0
+
+    def coverage_ms(self) -> int:
+        """Distinct media time."""
+        tail = self.tail
+        if self.extra is not None:
+            return iv.measure(self.cover_all())
+        if tail is None:
+            return self.covered
+        held = iv.overlap(self.cover, tail.start, tail.end)
+        return self.covered + (tail.end - tail.start) - held
+
+    def cover_all(self) -> iv.Intervals:
+        """Covered media, as a new set."""
+        stretches = ((s.start, s.end) for s in (self.tail, self.extra) if s is not None)
+        return iv.union(self.cover, [[a, b] for a, b in stretches])
+
+    def played_all(self) -> iv.Intervals:
+        """Wall time spent playing, as a new set."""
+        stretches = ((s.since, s.until) for s in (self.tail, self.extra) if s is not None)
+        return iv.union(self.played, [[a, b] for a, b in stretches])
+
+    def figures(self) -> list[Any]:
+        """First and last ms, wall, advanced and covered ms, position, and whether it is imputed."""
+        cursor, extra = self.cursor, self.extra
+        if cursor is None:
+            return [0, 0, 0, 0, 0, 0, False]
+        pending = sum(s.end - s.start for s in (self.tail, extra) if s is not None)
+        return [
+            self.first_ms,
+            max(cursor.end_ms, extra.until) if extra else cursor.end_ms,
+            iv.measure(self.played_all()),
+            self.advanced + pending,
+            self.coverage_ms(),
+            extra.end if extra else cursor.left_ms,
+            extra is not None,
+        ]
+
+    def silence_ms(self, rules: Rules) -> int:
+        """Event time at which silence closes this playback; its own end if the player ended it."""
+        if self.ended:
+            return self.last_ms
+        if self.dangling:
+            return self._imputed_until(rules) + int(rules.silence_playing_s * 1000)
+        paused = self.cursor is not None and not self.cursor.playing and not self._stalled()
+        wait = rules.silence_paused_s if paused else rules.silence_playing_s
+        return self.last_ms + int(wait * 1000)
+
+    def _stalled(self) -> bool:
+        return bool(self.knots.knots) and self.knots.knots[-1].kind == K_BUFFERING
+
+    # -- feeds of bare words ----------------------------------------------------------------------
+    @property
+    def dangling(self) -> bool:
+        """A feed of bare words whose last word is ``play``."""
+        return self.bare and self.playing
+
+    def _imputed_until(self, rules: Rules) -> int:
+        cursor = self.cursor
+        if cursor is None:
+            return 0
+        if self.limit_ms:
+            left = max(0, self.limit_ms - cursor.position_ms)
+            until = cursor.at_ms + round(left / cursor.rate)
+        else:
+            until = cursor.at_ms + int(rules.imputed_max_s * 1000)
+        return min(until, self.next_ms) if self.next_ms > cursor.at_ms else until
+
+    def impute(self, next_ms: int, rules: Rules) -> bool:
+        """Credit a bare ``play`` up to the viewer's next event elsewhere, nothing without one.
+
+        Args:
+            next_ms: time of that event, or 0 if there is none yet.
+            rules: the cap where the runtime is unknown.
+
+        Returns:
+            Whether that changed anything.
+        """
+        before = self.extra
+        self.next_ms, self.extra = next_ms, None
+        cursor = self.cursor
+        if cursor is not None and self.dangling and next_ms > cursor.at_ms:
+            until = self._imputed_until(rules)
+            end = cursor.position_ms + round((until - cursor.at_ms) * cursor.rate)
+            if end > cursor.position_ms:
+                spent = until - cursor.at_ms
+                self.extra = self._within_limit(cursor.position_ms, end, cursor.at_ms, spent)
+        return self.extra != before

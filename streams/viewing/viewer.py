@@ -1,0 +1,473 @@
+"""One viewer: every event and every timer goes through here, and all that follows from it.
+
+Deciding is a pure function of (state, record, catalogue). A record is applied only if it lies
+beyond the viewer's mark for its source partition. Before a record is applied, every timer that was
+due by the stream time before it has fired, each at its own due time; so nothing depends on where a
+slice of records begins or ends, or on when timers are looked at.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.events import Event, Reject
+from streams.signals import (
+    PROGRESS,
+    SESSIONS,
+    SIGNALS,
+    Out,
+    progress_episode_body,
+    progress_session_body,
+    session_body,
+    signal_body,
+)
+from streams.viewing.attendance import Attendance
+from streams.viewing.episode import Credit, Episode, EpisodeKey
+from streams.viewing.journey import Journey, Signal, Step, View
+from streams.viewing.knots import Added, Kind
+from streams.viewing.playback import ACTS, Playback, PlaybackKey
+from streams.viewing.taste import Taste
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.catalogue import Catalogue
+    from streams.rules import Rules
+
+NEVER = 1 << 62
+MAX_LIVE = 256
+"""Playbacks of one viewer that are not sealed; a feed with more is broken, the oldest seal."""
+QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED), int(Kind.RATE)})
+"""Reports after which taste need not be looked at."""
+
+SeasonKey = tuple[str, int]
+
+
+class Context(NamedTuple):
+    """What decisions rest on besides state and record."""
+
+    catalogue: Catalogue
+    rules: Rules
+
+
+class Viewer:
+    """State of one viewer, and what has changed since it was last written."""
+
+    __slots__ = (
+        "_due_ms",
+        "_index",
+        "_offset",
+        "_source",
+        "attendance",
+        "changed_episodes",
+        "changed_journeys",
+        "chain",
+        "due_ms",
+        "episodes",
+        "gone_episodes",
+        "gone_journeys",
+        "journeys",
+        "marks",
+        "name",
+        "outbox",
+        "playbacks",
+        "rest_changed",
+        "shelf",
+        "taste",
+        "taste_changed",
+        "taste_ms",
+        "touched",
+        "version",
+        "watched_ms",
+    )
+
+    def __init__(self, name: str, rules: Rules) -> None:
+        self.name = name
+        self.version = 0
+        self.marks: dict[str, int] = {}
+        self.playbacks: dict[PlaybackKey, Playback] = {}
+        self.episodes: dict[EpisodeKey, Episode] = {}
+        self.shelf: dict[tuple[str, int, int], int] = {}
+        self.journeys: dict[SeasonKey, Journey] = {}
+        self.taste = Taste(rules)
+        self.taste_ms = 0
+        self.watched_ms = 0
+        self.attendance = Attendance()
+        self.chain = (0, 0)
+        self.outbox: list[Out] = []
+        self.due_ms = 0
+        self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
+        self.written()
+
+    def written(self) -> None:
+        """Everything up to here is stored."""
+        self.changed_episodes: set[EpisodeKey] = set()
+        self.changed_journeys: set[SeasonKey] = set()
+        self.gone_episodes: set[EpisodeKey] = set()
+        self.gone_journeys: set[SeasonKey] = set()
+        self.taste_changed = False
+        self.rest_changed = False
+        self.touched = False
+
+    # -- one record ------------------------------------------------------------------------------
+    def absorb(
+        self, source: str, offset: int, clock_ms: int, event: Event, context: Context
+    ) -> bool:
+        """Apply one record, unless the mark says that it was applied before.
+
+        Args:
+            source: topic and partition that the record came from.
+            offset: its offset there.
+            clock_ms: stream time before the record.
+            event: what it says.
+            context: catalogue and thresholds.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            Reject: the playback has reported more acts than any player would.
+        """
+        if offset <= self.marks.get(source, -1):
+            return False
+        self.marks[source] = offset
+        self.touched = True
+        self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
+        if self.due_ms <= clock_ms:
+            self.fire(clock_ms, context)
+        playback = self.playbacks.get(event.playback)
+        if playback is None:
+            playback = self._open(event, source, offset, context)
+        self._report(playback, event, clock_ms, context)
+        return True
+
+    def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
+        knot = event.knot
+        if playback.knots.full and knot.kind != Kind.HEARTBEAT:
+            raise Reject("field", "playback_id", "more reports than any player makes")
+        learnt = playback.learn(event.facts, knot.at_ms)
+        if learnt and self._relimit(playback, context):
+            playback.rebuild(context.rules)
+        unbared = playback.bare and not event.bare
+        playback.bare = playback.bare and event.bare
+        added = playback.add(knot, context.rules)
+        if added is Added.NOTHING and not learnt and not unbared:
+            return
+        self._follow(playback, knot.at_ms, clock_ms, context, knot.kind)
+        if added is Added.REORDERED or knot.kind in ACTS or learnt:
+            self._restreak(context)
+        if playback.bare or any(other.bare for other in self.playbacks.values()):
+            self._reimpute(knot.at_ms, clock_ms, context)
+
+    def _follow(
+        self, playback: Playback, at_ms: int, clock_ms: int, context: Context, kind: int
+    ) -> None:
+        """Bring everything that rests on a playback up to date."""
+        rules = context.rules
+        key = playback.key[1:]
+        episode = self.episodes[key]
+        self.changed_episodes.add(key)
+        episode.place()
+        crossed = episode.cross(at_ms, rules)
+        if crossed:
+            body = progress_episode_body(self.name, episode, playback, at_ms)
+            self._emit(PROGRESS, episode.key[0], body)
+        if key[1]:
+            self._travel(episode, at_ms, context, crossed=crossed)
+        if crossed or kind not in QUIET:
+            self.weigh(episode, context, settled=False)
+            self.due_ms = min(self.due_ms, playback.silence_ms(rules))
+        if playback.closed:
+            self._mend(playback, clock_ms, context)
+        elif playback.ended:
+            self.close(playback, context)
+
+    # -- playbacks -------------------------------------------------------------------------------
+    def _open(self, event: Event, source: str, offset: int, context: Context) -> Playback:
+        key, rules = event.playback, context.rules
+        if len(self.playbacks) >= MAX_LIVE:
+            self.seal(min(self.playbacks.values(), key=_last), context, event.knot.at_ms)
+        if len(self.episodes) > 2 * rules.keep_progress:
+            self._shelve_oldest(context)
+        name = repr((self.name, key, source, offset)).encode()
+        session_id = blake2b(name, digest_size=12).hexdigest()
+        limit = self._runtime_ms(key[1:], context)
+        playback = self.playbacks[key] = Playback(key, session_id, limit)
+        episode = self.episodes.get(key[1:])
+        if episode is None:
+            episode = self.episodes[key[1:]] = Episode(key[1:])
+            self.shelf.pop(key[1:], None)
+            journey = self.journeys.get(key[1:3])
+            episode.floor = journey.steps.get(key[3]) if journey else None
+        if not episode.live:
+            self.rest_changed = True  # it moves from the settled part of the state to the live one
+        episode.runtime_ms = episode.runtime_ms or limit
+        episode.live.append(playback)
+        self.due_ms = min(self.due_ms, event.knot.at_ms + int(rules.silence_playing_s * 1000))
+        return playback
+
+    def _runtime_ms(self, key: EpisodeKey, context: Context) -> int:
+        title = context.catalogue.titles.get(key[0])
+        return title.episode_runtime_ms(key[1], key[2]) if title else 0
+
+    def _relimit(self, playback: Playback, context: Context) -> bool:
+        """Take the runtime from the player where the catalogue has none."""
+        episode = self.episodes[playback.key[1:]]
+        known = self._runtime_ms(playback.key[1:], context)
+        limit = known or playback.fact("duration") or playback.limit_ms
+        told = [p.facts["duration"] for p in episode.live if "duration" in p.facts]
+        episode.runtime_ms = known or (min(told)[1] if told else episode.runtime_ms)
+        changed = limit != playback.limit_ms
+        playback.limit_ms = limit
+        return changed
+
+    def close(self, playback: Playback, context: Context) -> None:
+        """Send the summary of a playback that is over, if it says anything new."""
+        playback.closed = True
+        self.due_ms = min(self.due_ms, sealed_ms(playback, context.rules))
+        figures = playback.figures()
+        if figures == playback.sent:
+            return
+        playback.revision += 1
+        self.watched_ms = self.attendance.total_ms(self.playbacks.values())
+        self.taste_ms = max(self.taste_ms, playback.last_ms)
+        self.taste_changed = True
+        self._emit(SESSIONS, self.name, session_body(self.name, playback, figures))
+        body = progress_session_body(self.name, playback, figures, playback.sent)
+        self._emit(PROGRESS, playback.key[1], body)
+        playback.sent = figures
+
+    def _mend(self, playback: Playback, clock_ms: int, context: Context) -> None:
+        if playback.ended or playback.silence_ms(context.rules) <= clock_ms:
+            self.close(playback, context)
+        else:
+            playback.closed = False
+            self.due_ms = min(self.due_ms, playback.silence_ms(context.rules))
+
+    def seal(self, playback: Playback, context: Context, at_ms: int) -> None:
+        """Past the lateness: nothing mends this playback any more."""
+        self.close(playback, context)
+        self.chain = max(self.chain, (playback.last_ms, playback.streak))
+        self.attendance.seal(playback, at_ms)
+        self.episodes[playback.key[1:]].seal(playback, context.rules)
+        del self.playbacks[playback.key]
+        self.rest_changed = True
+
+    # -- automatic starts ------------------------------------------------------------------------
+    def _restreak(self, context: Context) -> None:
+        """Count anew how many episodes in a row autoplay started without any act."""
+        if not any(p.fact("autoplay") for p in self.playbacks.values()):
+            return
+        end_ms, streak = self.chain
+        gap_ms = context.rules.sitting_gap_s * 1000
+        for playback in sorted(self.playbacks.values(), key=_first):
+            automatic = playback.fact("autoplay") is True and not playback.acted
+            joined = playback.first_ms - end_ms <= gap_ms
+            streak = 0 if not automatic else (streak + 1 if joined else 1)
+            if streak != playback.streak:
+                playback.streak = streak
+                episode = self.episodes[playback.key[1:]]
+                self.changed_episodes.add(episode.key)
+                self.weigh(episode, context, settled=False)
+                if episode.key[1]:
+                    self._travel(episode, playback.first_ms, context, crossed=True)
+            end_ms = max(end_ms, playback.last_ms)
+
+    # -- feeds of bare words ---------------------------------------------------------------------
+    def _reimpute(self, at_ms: int, clock_ms: int, context: Context) -> None:
+        for playback in list(self.playbacks.values()):
+            cursor = playback.cursor
+            if not (playback.bare and cursor) and playback.extra is None:
+                continue
+            later = [
+                knot.at_ms
+                for other in self.playbacks.values()
+                if other is not playback
+                for knot in other.knots.knots
+                if cursor and knot.at_ms > cursor.at_ms
+            ]
+            if playback.impute(min(later, default=0), context.rules):
+                self._follow(playback, at_ms, clock_ms, context, int(Kind.PAUSE))
+            self.due_ms = min(self.due_ms, playback.silence_ms(context.rules))
+
+    # -- taste -----------------------------------------------------------------------------------
+    def weigh(self, episode: Episode, context: Context, *, settled: bool) -> None:
+        """Replace what this viewing has added to taste by what it says now."""
+        worth, held = episode.worth(context.rules, settled=settled), episode.credit
+        if worth == held:
+            return
+        title = context.catalogue.titles.get(episode.key[0])
+        facets = title.facets if title else ()
+        if held.weight:
+            self.taste.take_back(held.at_ms, _with_hour(facets, held), held.weight)
+        if worth.weight:
+            self.taste.add(worth.at_ms, _with_hour(facets, worth), worth.weight)
+            self.taste_ms = max(self.taste_ms, worth.at_ms)
+        episode.credit = worth
+        self.taste_changed = True
+
+    # -- journeys --------------------------------------------------------------------------------
+    def _travel(self, episode: Episode, at_ms: int, context: Context, *, crossed: bool) -> None:
+        """Let the season's journey know, and send what it decides."""
+        key = episode.key[:2]
+        journey = self.journeys.get(key) or self._set_out(key)
+        over_ms = context.rules.lapsed_after_s * 1000
+        if journey.state == "completed" and at_ms - journey.last_ms > over_ms:
+            journey.restart()
+            episode.floor = None
+        journey.last_ms = max(journey.last_ms, at_ms)
+        if crossed:
+            journey.steps[episode.key[2]] = episode.step()
+            if journey.state:
+                self.changed_journeys.add(key)
+        elif journey.state not in ("cooled", "lapsed"):
+            return
+        view = season_view(key, context)
+        signals = journey.recheck(at_ms, at_ms, view) if journey.past else []
+        last = journey.advance(at_ms, view) if crossed else None
+        self.signal(key, signals + ([last] if last else []), context)
+        due = journey.due_ms(view)
+        self.due_ms = min(self.due_ms, due or NEVER)
+
+    def _set_out(self, key: SeasonKey) -> Journey:
+        journey = self.journeys[key] = Journey(self.name, *key)
+        self.rest_changed = True
+        return journey
+
+    def signal(self, key: SeasonKey, signals: list[Signal], context: Context) -> None:
+        """Send signals of one journey."""
+        for found in signals:
+            self._emit(SIGNALS, self.name, signal_body(self.name, found, context.catalogue.version))
+        if signals:
+            self.changed_journeys.add(key)
+
+    # -- timers ----------------------------------------------------------------------------------
+    def fire(self, clock_ms: int, context: Context, *, alone: bool = False) -> None:
+        """Let everything happen that was due by ``clock_ms``, each at its own time.
+
+        Args:
+            clock_ms: stream time.
+            context: catalogue and thresholds.
+            alone: no record is being applied; what goes out stems from the timers themselves.
+        """
+        while (timer := earliest(self, context)) is not None and timer.due_ms <= clock_ms:
+            self._due_ms = timer.due_ms if alone else 0
+            self._fire(timer, context)
+        self.due_ms = timer.due_ms if timer else NEVER
+
+    def _fire(self, timer: Timer, context: Context) -> None:
+        what, due = timer.target, timer.due_ms
+        self.touched = True
+        if isinstance(what, Playback):
+            if what.closed:
+                self.seal(what, context, due)
+            else:
+                self.close(what, context)
+                self.weigh(self.episodes[what.key[1:]], context, settled=False)
+        elif isinstance(what, Journey):
+            key = (what.title_id, what.season)
+            signal = what.idle(due, season_view(key, context))
+            self.signal(key, [signal] if signal else [], context)
+            self.rest_changed = True
+        elif what.viewing:
+            self.weigh(what, context, settled=True)
+            what.settle()
+            self.rest_changed = True
+        else:
+            self._shelve(what, context)
+
+    def _shelve_oldest(self, context: Context) -> None:
+        """Bound the memory of a viewer who opens episodes without end."""
+        idle = [e for e in self.episodes.values() if not e.live]
+        if idle:
+            oldest = min(idle, key=lambda e: (e.seen_ms, e.key))
+            self.weigh(oldest, context, settled=True)
+            self._shelve(oldest, context)
+
+    def _shelve(self, episode: Episode, context: Context) -> None:
+        """Forget an episode's coverage; its published progress stays while there is room."""
+        del self.episodes[episode.key]
+        self.shelf[episode.key] = episode.seen_ms
+        while len(self.shelf) + len(self.episodes) > context.rules.keep_progress and self.shelf:
+            oldest = min(self.shelf, key=lambda key: (self.shelf[key], key))
+            del self.shelf[oldest]
+            self.gone_episodes.add(oldest)
+        while len(self.journeys) > context.rules.keep_journeys:
+            key = min(self.journeys, key=lambda key: (self.journeys[key].last_ms, key))
+            del self.journeys[key]
+            self.gone_journeys.add(key)
+        self.rest_changed = True
+
+    # -- records out -----------------------------------------------------------------------------
+    def after(self, source: str, offset: int) -> None:
+        """What goes out from here on comes after ``offset`` of ``source``."""
+        self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
+
+    def _emit(self, topic: str, key: str, body: str) -> None:
+        out = Out(self._source, self._offset, self._due_ms, self._index, topic, key, body)
+        self.outbox.append(out)
+        self._index += 1
+
+    def forget_sent(self, source: str, mark: int) -> None:
+        """Drop what the partition's mark shows to be published."""
+        if self.outbox:
+            self.outbox = [o for o in self.outbox if o.source != source or o.offset > mark]
+
+
+def season_view(key: SeasonKey, context: Context) -> View:
+    """What a journey through one season is judged by."""
+    title = context.catalogue.titles.get(key[0])
+    season = title.seasons.get(key[1]) if title else None
+    curve = context.catalogue.curves.get(key)
+    if season is None:
+        return View(0, 0, curve, context.rules)
+    return View(season.of, season.runtime_ms(), curve, context.rules)
+
+
+class Timer(NamedTuple):
+    """The next thing that happens if nothing else does."""
+
+    due_ms: int
+    target: Playback | Episode | Journey
+
+
+def earliest(viewer: Viewer, context: Context) -> Timer | None:
+    """The viewer's next timer; of those due at one time, the first found in a fixed order."""
+    rules = context.rules
+    found: Timer | None = None
+    for timer in _timers(viewer, context, rules):
+        if found is None or timer.due_ms < found.due_ms:
+            found = timer
+    return found
+
+
+def _timers(viewer: Viewer, context: Context, rules: Rules) -> Iterator[Timer]:
+    for playback in viewer.playbacks.values():
+        due = sealed_ms(playback, rules) if playback.closed else playback.silence_ms(rules)
+        yield Timer(due, playback)
+    for key, journey in viewer.journeys.items():
+        if journey.state in ("hooked", "cooled"):
+            yield Timer(journey.due_ms(season_view(key, context)), journey)
+    for episode in viewer.episodes.values():
+        if not episode.live:
+            wait_s = rules.abandoned_after_s if episode.viewing else rules.keep_coverage_s
+            yield Timer(episode.seen_ms + int(wait_s * 1000), episode)
+
+
+def sealed_ms(playback: Playback, rules: Rules) -> int:
+    """When a closed playback can no longer be mended."""
+    return max(playback.silence_ms(rules), playback.last_ms + int(rules.lateness_s * 1000))
+
+
+def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:
+    hour = [(f"hour:{credit.hour}", 1.0)] if facets and credit.hour >= 0 else []
+    return [*facets, *hour]
+
+
+def _first(playback: Playback) -> tuple[int, str]:
+    return playback.first_ms, playback.session_id
+
+
+def _last(playback: Playback) -> tuple[int, str]:
+    return playback.last_ms, playback.session_id

@@ -1,0 +1,67 @@
+"""Viewers in memory: the most recently used, up to a set number."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from streams.viewing.viewer import NEVER, Viewer
+from streams.viewing.wire import load
+from streams.worker.metrics import CACHED, LOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.rules import Rules
+    from streams.worker.store import Store
+
+
+class Entry:
+    """A viewer, and when the store's index of timers will next look at them."""
+
+    __slots__ = ("indexed_ms", "viewer")
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.indexed_ms = NEVER
+
+
+class Cache:
+    """State by viewer. What is here equals the store, or is being written by one lane."""
+
+    def __init__(self, store: Store, rules: Rules, most: int) -> None:
+        self._store = store
+        self._rules = rules
+        self._most = most
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+
+    async def get(self, names: Sequence[str]) -> list[Entry]:
+        """Entries in the order of ``names``, read from the store where they are not here."""
+        entries = self._entries
+        missing = [name for name in names if name not in entries]
+        if missing:
+            for name, stored in zip(missing, await self._store.load(missing), strict=True):
+                known = stored.version > 0
+                viewer = load(name, stored, self._rules) if known else Viewer(name, self._rules)
+                entries[name] = Entry(viewer)
+            LOADS.inc(len(missing))
+        for name in names:
+            entries.move_to_end(name)
+        return [entries[name] for name in names]
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget viewers whose state here may differ from the store's."""
+        for name in names:
+            self._entries.pop(name, None)
+
+    def trim(self, busy: set[str]) -> None:
+        """Let the least recently used go, except those that a lane is working on."""
+        excess = len(self._entries) - self._most
+        if excess > 0:
+            oldest = [name for name in self._entries if name not in busy][:excess]
+            self.drop(oldest)
+        CACHED.set(len(self._entries))
+
+    def clear(self) -> None:
+        """Forget everyone: partitions have changed hands."""
+        self._entries.clear()

@@ -1,0 +1,41 @@
+"""Season curves of the titles that this worker's viewers watch, looked up every few seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from streams.worker.titles import parse_curves, stale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.worker.titles import Snapshot, TitleStore
+
+EVERY_S = 10.0
+
+
+class Curves:
+    """Keeps the snapshot's curves fresh for the titles at hand."""
+
+    def __init__(self, store: TitleStore, snapshot: Snapshot) -> None:
+        self._store = store
+        self._snapshot = snapshot
+        self._seen: dict[str, float] = {}
+
+    async def refresh(self, titles: Iterable[str]) -> None:
+        """Look up the curves of ``titles`` that were not looked up for a while."""
+        wanted = stale(self._seen, titles, time.monotonic(), EVERY_S)
+        if not wanted:
+            return
+        try:
+            answers = await self._store.curves(wanted)
+        except BaseException:
+            for title in wanted:
+                self._seen.pop(title, None)
+            raise
+        curves = self._snapshot.catalogue.curves
+        for title, fields in zip(wanted, answers, strict=True):
+            for key in [key for key in curves if key[0] == title]:
+                del curves[key]
+            curves.update(parse_curves(title, fields))

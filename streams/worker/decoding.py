@@ -1,0 +1,109 @@
+"""A slice of raw records as the work it makes: events per viewer, dead letters, stream time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.events import Event, Reject, Tick, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.rules import Rules
+
+KEPT_BYTES = 65_536
+"""How much of an offending value the dead letters keep."""
+
+
+class Work(NamedTuple):
+    """One event with its offset and the stream time before it."""
+
+    offset: int
+    clock_ms: int
+    event: Event
+
+
+class DeadLetter(NamedTuple):
+    """A record that cannot be taken, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    size: int
+    reason: str
+    field: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What a slice holds."""
+
+    first: int
+    last: int
+    clock_ms: int
+    live: bool = False
+    viewers: dict[str, list[Work]] = field(default_factory=dict)
+    rejects: list[DeadLetter] = field(default_factory=list)
+
+
+LIVE_MS = 600_000
+"""A stream is live if its events are at most this much older than their records."""
+
+
+def decode_slice(
+    records: Sequence[Any], clock_ms: int, rules: Rules, max_value_bytes: int
+) -> Decoded:
+    """Decode records of one partition in order.
+
+    Args:
+        records: consumer records of aiokafka.
+        clock_ms: stream time before the first.
+        rules: thresholds.
+        max_value_bytes: larger values are rejected unread.
+    """
+    decoded = Decoded(records[0].offset, records[-1].offset, clock_ms)
+    viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
+    clock = clock_ms
+    for record in records:
+        value = record.value
+        try:
+            if value is not None and len(value) > max_value_bytes:
+                raise Reject("too_large", "value", f"{len(value)} bytes")  # noqa: TRY301 - one way out
+            event = decode(record.key, value, record.headers, record.timestamp, rules)
+            at_ms = event.at_ms if type(event) is Tick else event.knot.at_ms
+            if at_ms < clock - lateness_ms and type(event) is Event:
+                raise Reject("too_late", "time", f"{(clock - at_ms) // 1000} s behind the stream")  # noqa: TRY301
+        except Reject as reject:
+            decoded.rejects.append(dead_letter(record, reject))
+            continue
+        if type(event) is Event:
+            work = viewers.get(event.viewer)
+            if work is None:
+                viewers[event.viewer] = [Work(record.offset, clock, event)]
+            else:
+                work.append(Work(record.offset, clock, event))
+        if at_ms > clock:
+            clock = at_ms
+            decoded.live = record.timestamp - at_ms < LIVE_MS
+    decoded.clock_ms = clock
+    return decoded
+
+
+def dead_letter(record: Any, reject: Reject) -> DeadLetter:
+    """What becomes of ``record``."""
+    value = record.value
+    return DeadLetter(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        value[:KEPT_BYTES] if value is not None else None,
+        len(value) if value is not None else 0,
+        reject.reason,
+        reject.field,
+        reject.detail,
+    )

@@ -1,0 +1,107 @@
+"""Slices to lanes: partitions work side by side, each in its own order.
+
+While one partition waits for Redis or Kafka, another is decided. A slice is acked when its lane is
+done with it; a lane that fails takes the worker down with it, and its slice stays unacked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from streams.worker import metrics
+from streams.worker.lane import Lane, Shell
+from streams.worker.store import Mark, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = structlog.get_logger()
+NOTHING_YET = Mark(-1, 0)
+LOOK_EVERY_S = 0.5
+FINISH_S = 4.0
+"""How long a stop or a rebalance waits for slices that are being worked on."""
+
+
+class Dispatcher:
+    """The lanes of the partitions that this worker has been assigned."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._queues: dict[Source, asyncio.Queue[Any]] = {}
+        self._tasks: dict[Source, asyncio.Task[None]] = {}
+        self._stopping = False
+        self.failed: asyncio.Future[None] | None = None
+
+    async def assign(self, sources: Iterable[Source]) -> dict[Source, Mark]:
+        """Start over with these partitions; whatever is in memory is read again.
+
+        Returns:
+            The marks from which to read on.
+        """
+        await self.stop()
+        self.failed = asyncio.get_running_loop().create_future()
+        wanted = list(sources)
+        marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.marks, wanted)
+        for source in wanted:
+            self._queues[source] = asyncio.Queue(maxsize=1)
+            lane = Lane(self._shell, source, marks.get(source, NOTHING_YET))
+            self._tasks[source] = asyncio.create_task(self._work(lane, self._queues[source]))
+            self._tasks[source].add_done_callback(self._ended)
+        metrics.PARTITIONS.set(len(wanted))
+        return marks
+
+    async def stop(self) -> None:
+        """Let every lane finish its slice within a bounded time, then stop it where it is.
+
+        What is not acked will be done again, by whoever owns the partition then.
+        """
+        tasks = list(self._tasks.values())
+        self._stopping = True
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=FINISH_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+        self._tasks.clear()
+        self._queues.clear()
+        self._shell.cache.clear()
+        self._stopping = False
+
+    async def submit(self, event: Any) -> None:
+        """Hand one slice (a Faust event) to its lane; waits while the lane has enough to do.
+
+        Raises:
+            Exception: whatever made a lane fail.
+        """
+        source = (event.message.topic, event.message.partition)
+        queue = self._queues.get(source)
+        if queue is None or self.failed is None or self._stopping:
+            return  # left over from before a rebalance; it is read again by whoever owns it now
+        if self.failed.done():
+            self.failed.result()
+        putting = asyncio.ensure_future(queue.put(event))
+        await asyncio.wait({putting, self.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            putting.cancel()
+            self.failed.result()
+
+    async def _work(self, lane: Lane, queue: asyncio.Queue[Any]) -> None:
+        while not self._stopping:
+            try:
+                event = await asyncio.wait_for(queue.get(), LOOK_EVERY_S)
+            except TimeoutError:
+                await lane.idle()
+                continue
+            await lane.handle(event.value.records)
+            event.ack()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self.failed is None or self.failed.done():
+            return
+        error = task.exception()
+        if error is not None:
+            log.critical("worker stops", error=f"{type(error).__name__}: {error}")
+            self.failed.set_exception(error)

@@ -1,0 +1,227 @@
+"""All work of one source partition, one slice at a time, in an order that survives any crash.
+
+decide -> write each viewer -> publish -> move the mark (and timers) -> ack -> due timers.
+
+Every step may be repeated: after an outage the whole slice is done again from the store, where
+marks show what is applied already, and outboxes hold what must be sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.events import Reject
+from streams.viewing.public import write_of
+from streams.viewing.viewer import NEVER
+from streams.worker import metrics
+from streams.worker.decoding import Decoded, DeadLetter, decode_slice
+from streams.worker.store import NO_TIMERS, Fenced, Mark, Source, Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from config.settings import Settings
+    from streams.signals import Out
+    from streams.viewing.viewer import Context
+    from streams.worker.cache import Cache, Entry
+    from streams.worker.curves import Curves
+    from streams.worker.publisher import Publisher
+    from streams.worker.store import Due, Store
+
+DUE_AT_ONCE = 500
+"""Viewers whose timers are looked at in one go."""
+LIVE_AFTER_RESTART_MS = 2 * 3_600_000
+
+
+class Shell(NamedTuple):
+    """What all lanes of a worker share."""
+
+    settings: Settings
+    store: Store
+    cache: Cache
+    publisher: Publisher
+    curves: Curves
+    context: Callable[[], Context]
+    retry: Callable[..., Any]
+
+
+class Lane:
+    """One source partition."""
+
+    def __init__(self, shell: Shell, source: Source, mark: Mark) -> None:
+        self._shell = shell
+        self.source = source
+        self.name = f"{source[0]}/{source[1]}"
+        self.mark = mark
+        self.busy: set[str] = set()
+        self._live = time.time() * 1000 - mark.clock_ms < LIVE_AFTER_RESTART_MS
+        self._quiet_since = time.monotonic()
+        self._clock_then = mark.clock_ms
+        self._unsettled = True
+
+    # -- slices --------------------------------------------------------------------------------
+    async def handle(self, records: Sequence[Any]) -> None:
+        """Absorb a slice; whatever the world does meanwhile, exactly once."""
+        started = time.monotonic()
+        if self._unsettled:
+            await self.settle()
+        settings = self._shell.settings
+        fresh = [r for r in records if r.offset > self.mark.offset]
+        if not fresh:
+            return
+        decoded = decode_slice(fresh, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
+        due = await self._shell.retry(self._attempt, decoded)
+        self._live = decoded.live or (self._live and decoded.clock_ms == self.mark.clock_ms)
+        self.mark = Mark(decoded.last, decoded.clock_ms)
+        self._quiet_since, self._clock_then = time.monotonic(), decoded.clock_ms
+        if due:
+            await self._fire(due)
+        metrics.SLICES.inc()
+        metrics.CLOCK.labels(self.name).set(decoded.clock_ms / 1000)
+        metrics.SLICE_SECONDS.observe(time.monotonic() - started)
+
+    async def _attempt(self, decoded: Decoded) -> list[Due]:
+        names = list(decoded.viewers)
+        self.busy = set(names)
+        try:
+            titles = {w.event.playback[1] for work in decoded.viewers.values() for w in work}
+            await self._shell.curves.refresh(titles)
+            entries = await self._shell.cache.get(names)
+            letters, applied = self._fold(decoded, entries)
+            await self._write(entries)
+            outs = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
+            await self._shell.publisher.publish(outs, decoded.rejects + letters)
+            due = await self._move(Mark(decoded.last, decoded.clock_ms), entries)
+        except BaseException:
+            self._shell.cache.drop(names)
+            raise
+        finally:
+            self.busy = set()
+        metrics.EVENTS.inc(applied)
+        metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - len(letters))
+        return due
+
+    def _fold(self, decoded: Decoded, entries: list[Entry]) -> tuple[list[DeadLetter], int]:
+        context = self._shell.context()
+        source, mark = self.name, self.mark.offset
+        letters: list[DeadLetter] = []
+        applied = 0
+        for entry, work in zip(entries, decoded.viewers.values(), strict=True):
+            viewer = entry.viewer
+            viewer.forget_sent(source, mark)
+            for offset, clock_ms, event in work:
+                try:
+                    if viewer.absorb(source, offset, clock_ms, event, context):
+                        applied += 1
+                except Reject as reject:
+                    letters.append(self._letter(offset, viewer.name, reject))
+        return letters, applied
+
+    def _letter(self, offset: int, viewer: str, reject: Reject) -> DeadLetter:
+        return DeadLetter(
+            *self.source, offset, viewer.encode(), None, 0,
+            reject.reason, reject.field, reject.detail,
+        )  # fmt: skip
+
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        context = self._shell.context()
+        touched = [entry.viewer for entry in entries if entry.viewer.touched]
+        writes = [write_of(viewer, context) for viewer in touched]
+        try:
+            await self._shell.store.write(writes)
+        except Fenced:
+            metrics.FENCED.inc()
+            raise
+        for viewer in touched:
+            viewer.version += 1
+            viewer.written()
+
+    def _outs(
+        self, entries: Sequence[Entry], wanted: Callable[[Out], bool]
+    ) -> list[tuple[str, Out]]:
+        return [
+            (entry.viewer.name, out)
+            for entry in entries
+            for out in entry.viewer.outbox
+            if out.source == self.name and wanted(out)
+        ]
+
+    async def _move(self, mark: Mark, entries: Sequence[Entry]) -> list[Due]:
+        lower = {
+            entry.viewer.name: entry.viewer.due_ms
+            for entry in entries
+            if entry.viewer.due_ms < min(entry.indexed_ms, NEVER)
+        }
+        timers = Timers(lower, {}, ())
+        due = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+        for entry in entries:
+            entry.indexed_ms = min(entry.indexed_ms, entry.viewer.due_ms)
+        return due
+
+    # -- timers --------------------------------------------------------------------------------
+    async def settle(self) -> None:
+        """Finish what a predecessor may have left undone: timers due by the mark's stream time."""
+        self._unsettled = False
+        await self.move_on(self.mark.clock_ms)
+
+    async def idle(self) -> None:
+        """Where a live partition has gone quiet, time goes on at the pace of the wall clock."""
+        if self._unsettled:
+            await self.settle()
+        quiet_s = time.monotonic() - self._quiet_since
+        if self._live and self.mark.clock_ms and quiet_s >= self._shell.settings.idle_after_s:
+            await self.move_on(self._clock_then + int(quiet_s * 1000))
+
+    async def move_on(self, clock_ms: int) -> None:
+        """Move stream time to ``clock_ms`` and fire what is due by then."""
+        mark = Mark(self.mark.offset, max(clock_ms, self.mark.clock_ms))
+        due = await self._shell.retry(self._look, mark)
+        self.mark = mark
+        if due:
+            await self._fire(due)
+
+    async def _look(self, mark: Mark) -> list[Due]:
+        return await self._shell.store.move_mark(self.source, mark, NO_TIMERS, DUE_AT_ONCE)
+
+    async def _fire(self, due: list[Due]) -> None:
+        while due:
+            due = await self._shell.retry(self._attempt_timers, due)
+
+    async def _attempt_timers(self, due: list[Due]) -> list[Due]:
+        """Fire timers up to the last one listed, so that what goes out stays in order of time."""
+        names = [item.viewer for item in due]
+        until = self.mark.clock_ms if len(due) < DUE_AT_ONCE else due[-1].due_ms
+        self.busy = set(names)
+        try:
+            entries = await self._shell.cache.get(names)
+            titles = {key[0] for entry in entries for key in entry.viewer.journeys}
+            await self._shell.curves.refresh(titles)
+            context = self._shell.context()
+            for entry in entries:
+                entry.viewer.after(self.name, self.mark.offset)
+                entry.viewer.fire(until, context, alone=True)
+            await self._write(entries)
+            outs = self._outs(
+                entries, lambda out: out.due_ms > 0 and out.offset == self.mark.offset
+            )
+            await self._shell.publisher.publish(outs, ())
+            more = await self._reindex(entries)
+        except BaseException:
+            self._shell.cache.drop(names)
+            raise
+        finally:
+            self.busy = set()
+        metrics.TIMERS.inc(len(names))
+        return more
+
+    async def _reindex(self, entries: Sequence[Entry]) -> list[Due]:
+        put = {e.viewer.name: e.viewer.due_ms for e in entries if e.viewer.due_ms < NEVER}
+        drop = [e.viewer.name for e in entries if e.viewer.due_ms >= NEVER]
+        timers = Timers({}, put, drop)
+        due = await self._shell.store.move_mark(self.source, self.mark, timers, DUE_AT_ONCE)
+        for entry in entries:
+            entry.indexed_ms = entry.viewer.due_ms
+            entry.viewer.forget_sent(self.name, self.mark.offset)
+        return due

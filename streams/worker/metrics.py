@@ -1,0 +1,26 @@
+"""Every metric of the worker, in one list; Prometheus reads them on loopback if a port is set."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+EVENTS = Counter("hookpoint_events_total", "Valid events applied")
+REPEATED = Counter("hookpoint_events_repeated_total", "Events that a mark showed as applied before")
+REJECTS = Counter("hookpoint_rejects_total", "Records sent to the dead letters", ["reason"])
+RECORDS_OUT = Counter("hookpoint_records_out_total", "Records published", ["topic"])
+SLICES = Counter("hookpoint_slices_total", "Slices of a partition processed")
+TIMERS = Counter("hookpoint_timers_total", "Viewers whose timers fired")
+OUTAGES = Counter("hookpoint_outages_total", "Times that Redis or Kafka had to be waited for")
+FENCED = Counter("hookpoint_fenced_total", "Times that another worker had overtaken this one")
+LOADS = Counter("hookpoint_viewers_loaded_total", "Viewers read from the store")
+CACHED = Gauge("hookpoint_viewers_cached", "Viewers in memory")
+PARTITIONS = Gauge("hookpoint_partitions", "Partitions that this worker works on")
+TITLES = Gauge("hookpoint_titles", "Titles in the catalogue snapshot")
+CLOCK = Gauge("hookpoint_stream_time_seconds", "Stream time", ["partition"])
+SLICE_SECONDS = Histogram("hookpoint_slice_seconds", "Time from taking a slice to its ack")
+
+
+def serve(host: str, port: int) -> None:
+    """Let Prometheus read the metrics; port 0 turns this off."""
+    if port:
+        start_http_server(port, addr=host)

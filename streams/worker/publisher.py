@@ -1,0 +1,150 @@
+"""What goes out to Kafka: whole batches per partition, in the order of their lineage.
+
+A batch is appended to a partition whole or not at all, so a failure cannot leave a hole in the
+middle of what a slice says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from config.kafka import aiokafka_security
+from streams.signals import PROGRESS, SESSIONS, SIGNALS, Out, lineage_header, lineage_order
+from streams.worker.metrics import RECORDS_OUT, REJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from config.settings import Settings
+    from streams.worker.decoding import DeadLetter
+
+BATCH_BYTES = 900_000
+"""Below Kafka's default limit of 1 MB for a batch."""
+
+
+class BrokerAway(Exception):  # noqa: N818 - an outage, to be waited out
+    """The broker did not confirm; what was sent may or may not be there."""
+
+
+class Record(NamedTuple):
+    """One record to send."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@lru_cache(maxsize=200_000)
+def murmur(key: bytes) -> int:
+    """Kafka's own hash of a key, as the Java client has it."""
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+class Publisher:
+    """A producer that sends one slice's records and waits for the broker's word."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: Any = None
+        self._partitions: dict[str, int] = {}
+        names = settings.topics
+        self._topics = {
+            SESSIONS: names.sessions,
+            SIGNALS: names.signals,
+            PROGRESS: names.progress,
+        }
+
+    async def start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap.split(","),
+            client_id=f"{self._settings.group}-publisher",
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=4 * BATCH_BYTES,
+            request_timeout_ms=int(self._settings.io_timeout_s * 1000),
+            **aiokafka_security(self._settings),
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    def record(self, viewer: str, out: Out) -> Record:
+        """An outbox entry as a record."""
+        headers = [("lineage", lineage_header(viewer, out))]
+        if out.topic == SIGNALS:
+            headers.append(("content-type", b"application/cloudevents+json"))
+        return Record(self._topics[out.topic], out.key.encode(), out.body.encode(), headers)
+
+    def letter(self, letter: DeadLetter) -> Record:
+        """A dead letter as a record."""
+        where = f"{letter.topic}/{letter.partition}/{letter.offset}".encode()
+        headers = [
+            ("topic", letter.topic.encode()),
+            ("partition", str(letter.partition).encode()),
+            ("offset", str(letter.offset).encode()),
+            ("reason", letter.reason.encode()),
+            ("field", letter.field.encode()),
+            ("detail", letter.detail.encode(errors="replace")),
+            ("size", str(letter.size).encode()),
+        ]
+        if letter.key is not None:
+            headers.append(("key", letter.key))
+        return Record(self._settings.topics.rejects, where, letter.value, headers)
+
+    async def publish(self, outs: Iterable[tuple[str, Out]], letters: Iterable[DeadLetter]) -> None:
+        """Send everything and wait until the broker has it.
+
+        Raises:
+            BrokerAway: it is not known whether the broker has it all.
+        """
+        ordered = sorted(outs, key=lambda pair: lineage_order(*pair))
+        records = [self.record(viewer, out) for viewer, out in ordered]
+        for letter in letters:
+            records.append(self.letter(letter))
+            REJECTS.labels(letter.reason).inc()
+        if not records:
+            return
+        try:
+            async with asyncio.timeout(self._settings.io_timeout_s):
+                await self._send(records)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise BrokerAway(f"{type(error).__name__}: {error}") from error
+
+    async def _send(self, records: list[Record]) -> None:
+        lanes: dict[tuple[str, int], list[Record]] = {}
+        for record in records:
+            count = self._partitions.get(record.topic) or await self._count(record.topic)
+            lanes.setdefault((record.topic, murmur(record.key) % count), []).append(record)
+        sent = [
+            await self._producer.send_batch(batch, topic, partition=partition)
+            for (topic, partition), lane in lanes.items()
+            for batch in self._batches(lane)
+        ]
+        await asyncio.gather(*sent)
+        for (topic, _), lane in lanes.items():
+            RECORDS_OUT.labels(topic).inc(len(lane))
+
+    async def _count(self, topic: str) -> int:
+        partitions = await self._producer.partitions_for(topic)
+        self._partitions[topic] = len(partitions)
+        return len(partitions)
+
+    def _batches(self, records: list[Record]) -> list[Any]:
+        batches = [self._producer.create_batch()]
+        for _, key, value, headers in records:
+            stamp = {"timestamp": None, "key": key, "value": value, "headers": headers}
+            if batches[-1].append(**stamp) is None:
+                batches.append(self._producer.create_batch())
+                batches[-1].append(**stamp)
+        return batches

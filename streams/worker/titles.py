@@ -1,0 +1,179 @@
+"""The catalogue: from its topic to Redis, and from Redis to every worker's memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from streams.catalogue import Catalogue, Curve, Title, parse_title
+from streams.events import Reject
+from streams.keys import Keys
+from streams.worker.decoding import dead_letter
+from streams.worker.metrics import TITLES
+from streams.worker.redis_store import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from config.settings import Settings
+    from streams.worker.decoding import DeadLetter
+    from streams.worker.redis_store import RedisStore
+
+log = structlog.get_logger()
+PUBLIC_WORDS = ("name", "kind", "language", "country")
+PUBLIC_LISTS = ("genres", "creators", "themes", "seasons")
+
+
+def read_titles(
+    records: Sequence[Any], most_bytes: int
+) -> tuple[dict[str, bytes | None], list[DeadLetter]]:
+    """The latest value per title in a slice of the ``titles`` topic, and what cannot be taken."""
+    titles: dict[str, bytes | None] = {}
+    letters: list[DeadLetter] = []
+    for record in records:
+        try:
+            title_id = _title_id(record, most_bytes)
+        except Reject as reject:
+            letters.append(dead_letter(record, reject))
+        else:
+            titles[title_id] = record.value or None
+    return titles, letters
+
+
+def _title_id(record: Any, most_bytes: int) -> str:
+    try:
+        title_id = (record.key or b"").decode()
+    except UnicodeDecodeError:
+        raise Reject("key", "key", "not UTF-8") from None
+    if not title_id:
+        raise Reject("key", "key", "the record has no key; it must be the title id")
+    if not record.value:
+        return title_id
+    if len(record.value) > most_bytes:
+        raise Reject("too_large", "value", f"{len(record.value)} bytes")
+    try:
+        title = parse_title(orjson.loads(record.value))
+    except orjson.JSONDecodeError as error:
+        raise Reject("not_json", "value", str(error)) from None
+    except ValueError as error:
+        raise Reject("field", str(error).partition(":")[0], str(error)) from None
+    if title.title_id != title_id:
+        raise Reject("key", "title_id", f"the key is not the title id {title.title_id!r}")
+    return title_id
+
+
+class TitleStore:
+    """Titles in Redis: public facts per title, and one hash from which workers load them all."""
+
+    def __init__(self, settings: Settings, store: RedisStore) -> None:
+        self._store = store
+        self._keys = Keys(settings.key_prefix)
+        self._script = Script("catalogue.lua")
+
+    async def put(self, titles: dict[str, bytes | None]) -> None:
+        """Take titles in (None removes one); doing it again changes nothing."""
+        if not titles:
+            return
+        pairs = [part for title, value in titles.items() for part in (title, value or b"")]
+        facts, changes = self._keys.catalogue_facts(), self._keys.catalogue_changes()
+        (version,) = await self._store.run(
+            self._script, [("EVALSHA", self._script.sha, 2, facts, changes, *pairs)]
+        )
+        commands: list[tuple[Any, ...]] = []
+        for title, value in titles.items():
+            key = self._keys.title(title)
+            commands.append(("DEL", key))
+            if value is not None:
+                commands.append(("HSET", key, *_public(orjson.loads(value), int(version))))
+        await self._store.ask(commands)
+
+    async def news(self, since: int) -> tuple[int, dict[str, bytes | None]]:
+        """Titles that changed after change number ``since``, and the number of the last change."""
+        changes = self._keys.catalogue_changes()
+        (found,) = await self._store.ask(
+            [("ZRANGEBYSCORE", changes, f"({since}", "+inf", "WITHSCORES")]
+        )
+        if not found:
+            return since, {}
+        names = found[0::2]
+        (values,) = await self._store.ask([("HMGET", self._keys.catalogue_facts(), *names)])
+        last = max(int(float(score)) for score in found[1::2])
+        return last, {n.decode(): v for n, v in zip(names, values, strict=True)}
+
+    async def curves(self, titles: Sequence[str]) -> list[dict[bytes, bytes]]:
+        """What ``engagement:{title}`` holds for each title."""
+        answers = await self._store.ask(
+            [("HGETALL", self._keys.engagement(title)) for title in titles]
+        )
+        return answers
+
+
+def _public(title: dict[str, Any], version: int) -> list[Any]:
+    fields: dict[str, Any] = {"version": version}
+    for name in PUBLIC_WORDS:
+        if title.get(name) is not None:
+            fields[name] = title[name]
+    for name in PUBLIC_LISTS:
+        if title.get(name) is not None:
+            fields[name] = orjson.dumps(title[name])
+    if title.get("original") is not None:
+        fields["original"] = "true" if title["original"] else "false"
+    if title.get("duration_s") is not None:
+        fields["duration_s"] = title["duration_s"]
+    return [part for pair in fields.items() for part in pair]
+
+
+class Snapshot:
+    """The catalogue as this worker knows it, brought up to date change by change."""
+
+    def __init__(self, store: TitleStore) -> None:
+        self._store = store
+        self.catalogue = Catalogue()
+
+    async def refresh(self) -> None:
+        """Take in what changed since the last time."""
+        version, news = await self._store.news(self.catalogue.version)
+        if not news:
+            return
+        titles = dict(self.catalogue.titles)
+        for title_id, value in news.items():
+            title = _parsed(title_id, value)
+            if title is None:
+                titles.pop(title_id, None)
+            else:
+                titles[title_id] = title
+        self.catalogue = Catalogue(titles, self.catalogue.curves, {}, version)
+        TITLES.set(len(titles))
+
+
+def _parsed(title_id: str, value: bytes | None) -> Title | None:
+    if value is None:
+        return None
+    try:
+        return parse_title(orjson.loads(value))
+    except ValueError:  # the catalogue agent of an older or newer release let it pass
+        log.exception("title cannot be read, its viewing still counts", title=title_id)
+        return None
+
+
+def parse_curves(title_id: str, fields: dict[bytes, bytes]) -> dict[tuple[str, int], Curve]:
+    """Season curves of one title; one that cannot be read is left out, and said."""
+    curves: dict[tuple[str, int], Curve] = {}
+    for name, value in fields.items():
+        word, _, season = name.decode().partition(":")
+        if word != "curve" or not season.isdigit():
+            continue
+        try:
+            curves[title_id, int(season)] = Curve.parse(orjson.loads(value))
+        except ValueError as error:
+            log.warning("curve left out", title=title_id, season=season, error=str(error))
+    return curves
+
+
+def stale(seen: dict[str, float], titles: Iterable[str], now: float, every_s: float) -> list[str]:
+    """Titles whose curves were not looked at within ``every_s``; marks them as looked at."""
+    found = [title for title in titles if now - seen.get(title, -every_s) >= every_s]
+    seen.update(dict.fromkeys(found, now))
+    return found

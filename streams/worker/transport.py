@@ -1,0 +1,155 @@
+"""Faust's Kafka transport, handing an agent slices of a partition instead of single records.
+
+Faust makes several futures per record, which bounds an agent to about ten thousand records a
+second. Here the records fetched for a partition become one message whose value is their list;
+everything else (groups, rebalances, back-pressure, acks, commits) stays Faust's. What this leans on
+in Faust is pinned by tests/unit/test_transport.py.
+
+On assignment the read position comes from the marks in the store: Kafka's committed offset is only
+a hint, and never trusted to be right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+
+DEFAULT_SLICE = 4000
+
+
+class Slice(NamedTuple):
+    """Consecutive records of one partition, as aiokafka hands them out."""
+
+    tp: TP
+    records: list[Any]
+
+    @property
+    def first(self) -> int:
+        """Offset of the first record."""
+        return int(self.records[0].offset)
+
+    @property
+    def last(self) -> int:
+        """Offset of the last record."""
+        return int(self.records[-1].offset)
+
+
+class SliceSchema(faust.Schema):
+    """No decoding by Faust: the list of records goes to the agent as it is."""
+
+    def loads_key(
+        self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None
+    ) -> Any:
+        """No key: a slice has many."""
+        return None
+
+    def loads_value(
+        self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None
+    ) -> Any:
+        """The slice itself."""
+        return message.value
+
+
+def slices(
+    records: Mapping[TP, list[Any]], read_from: Callable[[TP], int | None], most: int
+) -> Iterator[tuple[TP, list[Any]]]:
+    """Cut fetched records into slices of at most ``most``, round-robin over partitions.
+
+    Args:
+        records: what was fetched, in order, per partition.
+        read_from: the offset to read from; older records (left from before a seek) are skipped.
+        most: the most records in one slice.
+    """
+    waiting: dict[TP, list[list[Any]]] = {}
+    for tp, fetched in records.items():
+        start = read_from(tp)
+        fresh = fetched if start is None else [r for r in fetched if r.offset >= start]
+        waiting[tp] = [fresh[i : i + most] for i in range(0, len(fresh), most)]
+    while waiting:
+        for tp in list(waiting):
+            if waiting[tp]:
+                yield tp, waiting[tp].pop(0)
+            else:
+                del waiting[tp]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, reading committed records only."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust hard-codes the other
+        return consumer
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with a slice for a message."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Fetch, and hand out one message per slice."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        most = getattr(self.app, "slice_max", DEFAULT_SLICE)
+        for tp, part in slices(records, self._position_of, most):
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, self._to_slice(tp, part)
+
+    def _position_of(self, tp: TP) -> int | None:
+        position = self._read_offset[tp]
+        return None if position is None else int(position)
+
+    def _to_slice(self, tp: TP, part: list[Any]) -> Any:
+        message = self._to_message(tp, part[-1])
+        message.key, message.value, message.headers = None, Slice(tp, part), []
+        return message
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """No gaps: acks come in order, and each stands for all records of its slice."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset to commit: one after the last ack, for acks of a partition come in order."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every partition to just behind its mark; without one, to the beginning."""
+        offsets = dict(await super().seek_to_committed())
+        find: Callable[[Iterable[TP]], Awaitable[dict[TP, int]]] | None
+        find = getattr(self.app, "find_positions", None)
+        if find is None:
+            return offsets
+        assigned = self.assignment()
+        wanted = await find(assigned)
+        without = [tp for tp in assigned if tp not in wanted]
+        if without:
+            earliest = await self._thread.earliest_offsets(*without)
+            wanted |= {TP(tp.topic, tp.partition): offset for tp, offset in earliest.items()}
+        await self._thread.seek_wait(wanted)
+        return {**offsets, **wanted}
+
+
+class Transport(driver.Transport):
+    """Registered as ``slices`` under Faust's entry points, and set on the app directly."""
+
+    Consumer = Consumer
