@@ -49,7 +49,7 @@ def show_report(console: Console, imported: Import, outcome: Outcome) -> None:
     for viewer in sorted(sessions):
         _show_viewer(console, viewer, sessions[viewer], names)
         _show_taste(console, outcome.taste.get(viewer, {}))
-        _show_hooked(console, outcome.hooked.get(viewer, {}), names)
+        _show_hooked(console, viewer, outcome, names)
         if viewer in agreed:
             _show_agreement(console, agreed[viewer])
     _show_rows(console, imported, outcome)
@@ -104,19 +104,25 @@ def _show_taste(console: Console, taste: dict[str, Any]) -> None:
     console.print("Taste:", table)
 
 
-def _show_hooked(console: Console, hooked: dict[str, Any], names: dict[str, str]) -> None:
-    if not hooked:
+def _show_hooked(console: Console, viewer: str, outcome: Outcome, names: dict[str, str]) -> None:
+    """Every season that ever hooked this viewer, the latest first, and how it stands now."""
+    now = outcome.hooked.get(viewer, {})
+    hooked_at: dict[tuple[str, int], str] = {}
+    for signal in outcome.signals:
+        data = signal["data"]
+        if signal["type"] == "viewer.hooked" and data["viewer"] == viewer:
+            hooked_at.setdefault((data["title_id"], data["season"]), signal["time"])
+    if not hooked_at:
         console.print("Hooked: on nothing so far.")
         return
-    latest = sorted(hooked.items(), key=lambda it: it[1].get("since", ""), reverse=True)
-    for field, state in latest[:HOOKED]:
-        title, _, season = field.rpartition(":")
-        name = _safe(names.get(title.replace("%3A", ":").replace("%25", "%"), title))
-        since = str(state.get("since", ""))[:10]
-        console.print(
-            f"  {name}, season {season}: [bold]{_safe(str(state.get('state')))}[/] since {since}, "
-            f"{state.get('k')} episodes completed (by {_safe(str(state.get('basis')))})"
-        )
+    console.print("Hooked on:")
+    latest = sorted(hooked_at.items(), key=lambda it: it[1], reverse=True)
+    for (title, season), when in latest[:HOOKED]:
+        # As in docs/redis.md: a colon or a percent sign inside an id is escaped.
+        field = f"{title.replace('%', '%25').replace(':', '%3A')}:{season}"
+        state = now.get(field, {}).get("state", "retracted")
+        name = _safe(names.get(title, title))
+        console.print(f"  {when[:10]}  [bold]{name}[/], season {season} (now {_safe(state)})")
     if len(latest) > HOOKED:
         console.print(f"  ... and {len(latest) - HOOKED} more")
 
