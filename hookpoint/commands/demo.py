@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 def demo(  # noqa: PLR0913 - one argument per option
     *,
     viewers: Annotated[int, typer.Option(min=1)] = 600,
-    titles: Annotated[int, typer.Option(min=1, max=400)] = 20,
+    titles: Annotated[int, typer.Option(min=1, max=400)] = 36,
     weeks: Annotated[float, typer.Option(min=0.1, help="Weeks of event time.")] = 4.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same audience.")] = 7,
     seconds: Annotated[

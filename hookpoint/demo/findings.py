@@ -82,7 +82,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Tastes:
-    """Found genre shares beside the ones that the viewers were made with."""
+    """Found genre shares of some viewers beside other shares of theirs."""
 
     compared: int
     same_favourite: int
@@ -161,21 +161,36 @@ def compare_hooks(truth: Truth, signals: Iterable[Signal]) -> Hooks:
     )
 
 
-def compare_tastes(truth: Truth, found: Mapping[str, Mapping[str, float]]) -> Tastes:
-    """Compare genre shares per viewer (any scale) with true ones."""
-    watched: dict[str, float] = defaultdict(float)
+def watched_shares(truth: Truth) -> dict[str, dict[str, float]]:
+    """Genres of what each viewer truly watched, an episode shared out over its genres.
+
+    Only viewers who watched for five hours or more; the others have shown too little.
+    """
+    watched_s: dict[str, float] = defaultdict(float)
+    shares = {viewer: dict.fromkeys(given, 0.0) for viewer, given in truth.taste.items()}
     for playback in truth.playbacks:
-        watched[playback.viewer] += playback.covered_s
+        watched_s[playback.viewer] += playback.covered_s
+        genres = truth.titles[playback.episode[0]].genres
+        share = playback.covered_s / truth.runtime_s(playback.episode) / len(genres)
+        for genre in genres:
+            shares[playback.viewer][genre] += share
+    return {viewer: it for viewer, it in shares.items() if watched_s[viewer] >= KNOWN_AFTER_S}
+
+
+def compare_tastes(
+    true: Mapping[str, Mapping[str, float]], found: Mapping[str, Mapping[str, float]]
+) -> Tastes:
+    """Compare genre shares per viewer, on any scale, for those who have both."""
     same, correlations, compared = 0, [], 0
-    for viewer, true in truth.taste.items():
+    for viewer, given in true.items():
         shares = found.get(viewer)
-        if not shares or watched[viewer] < KNOWN_AFTER_S:
+        if not shares:
             continue
         compared += 1
-        same += max(shares, key=lambda it: shares[it]) == max(true, key=lambda it: true[it])
-        values = [shares.get(genre, 0.0) for genre in true]
-        if len(set(values)) > 1:
-            correlations.append(statistics.correlation(values, list(true.values())))
+        same += max(shares, key=lambda it: shares[it]) == max(given, key=lambda it: given[it])
+        values = [shares.get(genre, 0.0) for genre in given]
+        if len(set(values)) > 1 and len(set(given.values())) > 1:
+            correlations.append(statistics.correlation(values, list(given.values())))
     return Tastes(compared, same, statistics.fmean(correlations) if correlations else None)
 
 

@@ -170,13 +170,16 @@ def _tell(console: Console, settings: Settings, truth: Truth, reading: Reading) 
     signals = list(reading.signals.values())
     with ProfileReader(settings) as profiles:
         tastes = _genres(profiles, list(truth.taste))
+    watched = findings.watched_shares(truth)
+    given = {viewer: truth.taste[viewer] for viewer in watched}
     console.print(
         summary_table(
-            findings.compare_watch_time(truth, reading.sessions),
-            findings.compare_completions(truth, signals),
-            findings.compare_hooks(truth, signals),
-            findings.compare_tastes(truth, tastes),
-            findings.compare_curves(truth, _curves(settings, truth)),
+            watch=findings.compare_watch_time(truth, reading.sessions),
+            completed=findings.compare_completions(truth, signals),
+            hooks=findings.compare_hooks(truth, signals),
+            watched=findings.compare_tastes(watched, tastes),
+            given=findings.compare_tastes(given, tastes),
+            curves=findings.compare_curves(truth, _curves(settings, truth)),
         )
     )
 

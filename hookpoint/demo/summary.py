@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from hookpoint.demo.findings import Completions, Curves, Hooks, Tastes, WatchTime
 
 
-def summary_table(
-    watch: WatchTime, completed: Completions, hooks: Hooks, tastes: Tastes, curves: Curves
+def summary_table(  # noqa: PLR0913 - one argument per comparison
+    *,
+    watch: WatchTime,
+    completed: Completions,
+    hooks: Hooks,
+    watched: Tastes,
+    given: Tastes,
+    curves: Curves,
 ) -> Table:
     """All comparisons as one table."""
     table = Table(title="Found beside the truth that the simulator kept", title_justify="left")
@@ -21,20 +27,26 @@ def summary_table(
     table.add_column("so")
     _watch_time(table, watch)
     _seasons(table, completed, hooks)
-    table.add_row(
-        "favourite genre",
-        f"{tastes.same_favourite:,}",
-        f"{tastes.compared:,}",
-        f"{_share(tastes.same_favourite, tastes.compared)} the same among viewers of five hours "
-        f"or more; correlation of shares {_number(tastes.correlation)}",
-    )
+    _taste(table, "favourite, as watched", watched, "what they truly watched")
+    _taste(table, "favourite, as made", given, "the taste that they were made with")
+    error = f"mean error {_number(curves.mean_error)}" if curves.compared else "none yet"
     table.add_row(
         "share who go on",
         f"{curves.compared:,}",
         "",
-        f"mean error {_number(curves.mean_error)} where 50 viewers or more are behind it",
+        f"{error}, where 50 viewers or more are behind it",
     )
     return table
+
+
+def _taste(table: Table, what: str, tastes: Tastes, beside: str) -> None:
+    table.add_row(
+        what,
+        f"{tastes.same_favourite:,}",
+        f"{tastes.compared:,}",
+        f"{_share(tastes.same_favourite, tastes.compared)} the same genre; "
+        f"correlation {_number(tastes.correlation)} with {beside}",
+    )
 
 
 def _watch_time(table: Table, watch: WatchTime) -> None:

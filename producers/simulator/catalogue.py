@@ -115,22 +115,23 @@ def make_catalogue(count: int, seed: int) -> tuple[Title, ...]:
     """``count`` titles (at most 400), the same for the same seed."""
     rng = random.Random(f"catalogue {seed}")
     names = rng.sample([f"{first} {second}" for first in _FIRST for second in _SECOND], count)
-    return tuple(_title(rng, name) for name in names)
+    # Every genre has its share of titles, or some tastes could never be served.
+    return tuple(_title(rng, name, GENRES[at % len(GENRES)]) for at, name in enumerate(names))
 
 
-def _title(rng: random.Random, name: str) -> Title:
+def _title(rng: random.Random, name: str, genre: str) -> Title:
     country, language = rng.choice(MARKETS)
     series = rng.random() < _SERIES_SHARE
     return Title(
         title_id=name.lower().replace(" ", "-"),
         name=name,
-        genres=tuple(rng.sample(GENRES, rng.choice((1, 1, 2, 2, 3)))),
+        genres=(genre, *rng.sample([it for it in GENRES if it != genre], rng.choice((0, 0, 1, 2)))),
         country=country,
         language=language,
         creators=tuple(f"studio-{rng.randint(1, _STUDIOS)}" for _ in range(1)),
         themes=tuple(rng.sample(THEMES, rng.randint(1, 3))),
         original=rng.random() < 0.4,  # noqa: PLR2004 - share of originals
-        popularity=rng.lognormvariate(0.0, 0.6),
+        popularity=rng.lognormvariate(0.0, 0.4),
         duration_s=float(rng.randint(80, 140) * 60),
         seasons=_seasons(rng) if series else (),
         released_s=rng.uniform(_OLDEST_S, _NEWEST_S - 11 * _WEEK_S),

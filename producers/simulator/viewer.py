@@ -102,7 +102,7 @@ class Viewer:
     def _liking(self, title: Title) -> float:
         of_genres = sum(self.taste[GENRES.index(genre)] for genre in title.genres)
         close = 1.5 if title.language == self._language else 1.0
-        return title.popularity * close * math.pow(0.01 + of_genres / len(title.genres), 1.5)
+        return title.popularity * close * math.pow(0.01 + of_genres / len(title.genres), 2.5)
 
     def _pick(self, rng: random.Random, titles: tuple[Title, ...]) -> Journey:
         if len(self._seen) == len(titles):
