@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def demo(  # noqa: PLR0913 - one argument per option
         raise typer.BadParameter("--json goes with --netflix-export")
     # Quiet unless something is wrong: the picture is the message.
     configure_logging(Settings().model_copy(update={"log_level": "ERROR"}))
+    for client in ("aiokafka", "kafka"):
+        logging.getLogger(client).setLevel(logging.ERROR)
     try:
         with ends_on_signals():
             if netflix_export is not None:
