@@ -44,6 +44,20 @@ COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 
 
+KEPT = 100_000
+"""Entries in each memory of what was checked before. Players repeat themselves: the same viewer,
+playback, device and country come with every report, so each is checked once."""
+_VIEWERS: dict[bytes, str] = {}
+_PLAYBACKS: dict[tuple[Any, ...], PlaybackKey] = {}
+_FACTS: dict[tuple[Any, ...], tuple[tuple[str, Any], ...]] = {}
+
+
+def _remember(memory: dict[Any, Any], said: Any, checked: Any) -> None:
+    if len(memory) >= KEPT:
+        memory.clear()
+    memory[said] = checked
+
+
 class Reject(Exception):  # noqa: N818 - a verdict on a record, not a fault of ours
     """Why a record cannot be taken: a reason from docs/events.md, the field, and a sentence."""
 
@@ -141,17 +155,20 @@ def _viewer(key: bytes | None, body: dict[str, Any]) -> str:
         if type(text) is not str or not 0 < len(text) <= MAX_ID:
             raise Reject("envelope", name, _wrong(text, "text of 1 to 256 characters"))
     version = body.get("specversion", "1.0")
-    if type(version) is not str or not version.startswith("1."):
+    if version != "1.0" and (type(version) is not str or not version.startswith("1.")):
         raise Reject("envelope", "specversion", f"{_short(version)} is not 1.0")
     if not key:
         raise Reject("key", "key", "the record has no key; it must be the viewer id")
     subject: str = body["subject"]
+    if _VIEWERS.get(key) == subject:
+        return subject
     try:
         same = key == subject.encode()
     except UnicodeEncodeError:
         raise Reject("envelope", "subject", "not valid Unicode") from None
     if not same:
         raise Reject("key", "subject", f"the key is not the subject {_short(subject)}")
+    _remember(_VIEWERS, key, subject)
     return subject
 
 
@@ -179,19 +196,27 @@ def _time(text: Any, stamp_ms: int, rules: Rules) -> tuple[int, int]:
 
 
 def _playback(data: dict[str, Any]) -> PlaybackKey:
-    playback_id, title_id = data.get("playback_id"), data.get("title_id")
-    if type(playback_id) is not str or not 0 < len(playback_id) <= MAX_ID:
-        raise Reject("field", "playback_id", _wrong(playback_id, "text of 1 to 256 characters"))
-    if type(title_id) is not str or not 0 < len(title_id) <= MAX_ID:
-        raise Reject("field", "title_id", _wrong(title_id, "text of 1 to 256 characters"))
     season: Any = data.get("season")
     episode: Any = data.get("episode")
+    said = (data.get("playback_id"), data.get("title_id"), season, episode)
+    if type(season) is int and type(episode) is int:  # else 1.0 and true would pass for 1
+        try:
+            known = _PLAYBACKS.get(said)
+        except TypeError:  # a list or an object
+            known = None
+        if known is not None:
+            return known
+    for name, text in zip(("playback_id", "title_id"), said, strict=False):
+        if type(text) is not str or not 0 < len(text) <= MAX_ID:
+            raise Reject("field", name, _wrong(text, "text of 1 to 256 characters"))
     if season is None and episode is None:
-        return playback_id, title_id, 0, 0
+        return str(said[0]), str(said[1]), 0, 0
     for name, number in (("season", season), ("episode", episode)):
         if type(number) is not int or not 1 <= number < 1_000_000:  # noqa: PLR2004 - a bound, not a rule
             raise Reject("field", name, _wrong(number, "a whole number from 1"))
-    return playback_id, title_id, int(season), int(episode)
+    key: PlaybackKey = said  # type: ignore[assignment]  # checked field by field just above
+    _remember(_PLAYBACKS, said, key)
+    return key
 
 
 def _knot(data: dict[str, Any], kind: int, at_ms: int) -> Knot:
@@ -218,20 +243,36 @@ def _position(data: dict[str, Any], name: str) -> int:
 
 
 def _facts(data: dict[str, Any], offset: int) -> tuple[tuple[str, Any], ...]:
+    duration: Any = data.get("duration_s")
+    autoplay: Any = data.get("autoplay")
+    if duration is not None and type(duration) not in (int, float):
+        raise Reject("field", "duration_s", _wrong(duration, "seconds above 0"))
+    if autoplay is not None and type(autoplay) is not bool:
+        raise Reject("field", "autoplay", _wrong(autoplay, "true or false"))
+    said = (
+        data.get("device"), data.get("country"), data.get("language"), duration, autoplay, offset,
+    )  # fmt: skip
+    try:
+        known = _FACTS.get(said)
+    except TypeError:  # a list or an object
+        known = None
+    if known is None:
+        known = _check_facts(said)
+        _remember(_FACTS, said, known)
+    return known
+
+
+def _check_facts(said: tuple[Any, ...]) -> tuple[tuple[str, Any], ...]:
+    *words, duration, autoplay, offset = said
     facts: list[tuple[str, Any]] = []
-    for name in ("device", "country", "language"):
-        text = data.get(name)
+    for name, text in zip(("device", "country", "language"), words, strict=True):
         if text is not None:
             facts.append((name, _word(name, text)))
-    duration: Any = data.get("duration_s")
     if duration is not None:
-        if type(duration) not in (int, float) or not 0 < duration <= MAX_POSITION_S:
+        if not 0 < duration <= MAX_POSITION_S:
             raise Reject("field", "duration_s", _wrong(duration, "seconds above 0"))
         facts.append(("duration", round(duration * 1000)))
-    autoplay = data.get("autoplay")
     if autoplay is not None:
-        if type(autoplay) is not bool:
-            raise Reject("field", "autoplay", _wrong(autoplay, "true or false"))
         facts.append(("autoplay", autoplay))
     if offset:
         facts.append(("offset", offset))

@@ -7,6 +7,7 @@ playbacks of the viewing under way (``view``), and earlier viewings (``old``).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.viewing import intervals as iv
@@ -51,6 +52,7 @@ class Episode:
         "runtime_ms",
         "seen_ms",
         "started_ms",
+        "steady",
         "view",
         "watched_ms",
     )
@@ -73,6 +75,7 @@ class Episode:
         self.band = -1
         self.credit = NO_CREDIT
         self.floor: Step | None = None
+        self.steady = (1, 0)
 
     # -- how much ------------------------------------------------------------------------------
     def coverage_ms(self) -> int:
@@ -84,9 +87,9 @@ class Episode:
         return self._bounded(self._measure(self.view))
 
     def _measure(self, *sealed: iv.Intervals) -> int:
-        parts = [part for part in sealed if part]
-        if not parts and len(self.live) == 1:
+        if len(self.live) == 1 and not any(sealed):
             return self.live[0].coverage_ms()
+        parts = [part for part in sealed if part]
         return iv.measure(iv.union(*parts, *(playback.cover_all() for playback in self.live)))
 
     def _bounded(self, covered: int) -> int:
@@ -104,6 +107,9 @@ class Episode:
     def cross(self, at_ms: int, rules: Rules) -> bool:
         """Bring started, watched and completed up to date; whether any of them changed."""
         covered, runtime = self.coverage_ms(), self.runtime_ms
+        low, high = self.steady
+        if low <= covered < high:
+            return False
         watched = runtime > 0 and covered >= rules.watched_share * runtime
         completed = runtime > 0 and covered >= rules.completed_share * runtime
         completed = completed or (watched and self.is_ended())
@@ -112,11 +118,23 @@ class Episode:
         self.started_ms = (self.started_ms or at_ms) if started else 0
         self.watched_ms = (self.watched_ms or at_ms) if watched else 0
         self.completed_ms = (self.completed_ms or at_ms) if completed else 0
+        self._steady_around(covered, rules)
         return before != (self.started_ms, self.watched_ms, self.completed_ms)
+
+    def _steady_around(self, covered: int, rules: Rules) -> None:
+        """Note between which thresholds coverage lies: until it leaves them, nothing can change."""
+        edges = [int(rules.started_s * 1000)]
+        if self.runtime_ms:
+            shares = (rules.watched_share, rules.completed_share)
+            edges += [math.ceil(share * self.runtime_ms) for share in shares]
+        below = [edge for edge in edges if edge <= covered]
+        above = [edge for edge in edges if edge > covered]
+        self.steady = (max(below, default=0), min(above, default=1 << 62))
 
     def place(self) -> None:
         """Take the position and the time from the playback that reported last."""
-        latest = max(self.live, key=_reported)
+        live = self.live
+        latest = live[0] if len(live) == 1 else max(live, key=_reported)
         if latest.last_ms >= self.seen_ms:
             self.seen_ms, self.position_ms = latest.last_ms, latest.position_ms
 
@@ -166,6 +184,11 @@ class Episode:
         self.opened_ms = 0
         self.factor = 0.0
         self.band = -1
+
+    @property
+    def season(self) -> tuple[str, int]:
+        """Title and season."""
+        return self.key[0], self.key[1]
 
     # -- for the journey ---------------------------------------------------------------------------
     def step(self) -> Step:

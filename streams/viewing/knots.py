@@ -95,6 +95,17 @@ class KnotSet:
 
     def add(self, knot: Knot) -> Added:
         """Add one report; the result depends on the set only, not on the order of calls."""
+        if knot.kind == HEARTBEAT and self.knots:
+            cell = _cell(knot)
+            held, last = self._cells.get(cell), self.knots[-1]
+            ahead = knot.seq > last.seq if self.sequenced else knot > last
+            if held is not None and held[1] is last and ahead:  # on along the line: nearly always
+                self._cells[cell] = (held[0], knot)
+                if held[0] is last:
+                    self.knots.append(knot)
+                    return Added.APPENDED
+                self.knots[-1] = knot
+                return Added.REPLACED_LAST
         if knot.seq < 0 and self.sequenced:
             self.sequenced = False
             if self.knots:

@@ -116,10 +116,9 @@ class Playback:
     def add(self, knot: Knot, rules: Rules) -> Added:
         """Add one report and bring the figures up to date."""
         added = self.knots.add(knot)
-        if added is Added.APPENDED:
-            self._step(knot, rules)
-        elif added is Added.REPLACED_LAST:
-            self.cursor, self.tail = self._before, None
+        if added is Added.REPLACED_LAST:
+            self._beat(knot, rules)
+        elif added is Added.APPENDED:
             self._step(knot, rules)
         elif added is Added.REORDERED:
             self.rebuild(rules)
@@ -164,8 +163,26 @@ class Playback:
             before = Cursor(at, position, 1.0, kind == K_HEARTBEAT, False, at, position, at)  # noqa: FBT003 - a cursor's fields are flags by nature
         elif before.playing:
             self.tail = self._stretch(before, knot, rules)
-        self.first_ms = min(self.first_ms, at)
-        self.cursor = self._moved(before, at, kind, position, rate)
+        if at < self.first_ms:
+            self.first_ms = at
+        if kind == K_HEARTBEAT and at >= before.last_ms and not before.ended:
+            rate = rate or before.rate
+            self.cursor = Cursor(at, position, rate, before.playing, False, at, position, at)  # noqa: FBT003 - as above
+        else:
+            self.cursor = self._moved(before, at, kind, position, rate)
+
+    def _beat(self, knot: Knot, rules: Rules) -> None:
+        """A heartbeat takes the place of the one before it on the same line."""
+        before = self._before
+        self.cursor, self.tail = before, None
+        if before is None or before.ended or knot.at_ms < before.last_ms:
+            self._step(knot, rules)
+            return
+        at, _, _, position, rate, _ = knot
+        if before.playing:
+            self.tail = self._stretch(before, knot, rules)
+        rate = rate or before.rate
+        self.cursor = Cursor(at, position, rate, before.playing, False, at, position, at)  # noqa: FBT003 - as below
 
     def _moved(self, before: Cursor, at: int, kind: int, position: int, rate: float) -> Cursor:
         playing, ended = before.playing, before.ended
@@ -190,11 +207,18 @@ class Playback:
         passed, moved = knot.at_ms - before.at_ms, end - start
         if passed <= 0 or moved <= 0:
             return None
-        rate = before.rate if knot.kind == K_RATE else max(before.rate, knot.rate)
+        rate = before.rate
+        if knot.rate > rate and knot.kind != K_RATE:
+            rate = knot.rate
         possible = rate * passed
-        if moved > possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
-            return None
-        spent = min(passed, round(moved / rate))
+        if moved >= possible:
+            if moved > possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
+                return None
+            spent = passed
+        else:
+            spent = min(passed, round(moved / rate))
+        if not self.limit_ms or end <= self.limit_ms:
+            return Stretch(start, end, before.at_ms, before.at_ms + spent)
         return self._within_limit(start, end, before.at_ms, spent)
 
     def _within_limit(self, start: int, end: int, since: int, spent: int) -> Stretch | None:

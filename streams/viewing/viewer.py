@@ -25,8 +25,8 @@ from streams.signals import (
 from streams.viewing.attendance import Attendance
 from streams.viewing.episode import Credit, Episode, EpisodeKey
 from streams.viewing.journey import Journey, Signal, Step, View
-from streams.viewing.knots import Added, Kind
-from streams.viewing.playback import ACTS, Playback, PlaybackKey
+from streams.viewing.knots import HEARTBEAT, Added, Kind
+from streams.viewing.playback import ACTS, ENDS, Playback, PlaybackKey
 from streams.viewing.taste import Taste
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from streams.rules import Rules
 
 NEVER = 1 << 62
+UNMOVED = frozenset({"", "hooked"})
+"""States of a journey that an event which crosses no threshold leaves alone."""
 MAX_LIVE = 256
 """Playbacks of one viewer that are not sealed; a feed with more is broken, the oldest seal."""
 QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED), int(Kind.RATE)})
@@ -60,6 +62,7 @@ class Viewer:
         "_offset",
         "_source",
         "attendance",
+        "bares",
         "changed_episodes",
         "changed_journeys",
         "chain",
@@ -95,6 +98,7 @@ class Viewer:
         self.watched_ms = 0
         self.attendance = Attendance()
         self.chain = (0, 0)
+        self.bares = False
         self.outbox: list[Out] = []
         self.due_ms = 0
         self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
@@ -143,22 +147,29 @@ class Viewer:
         return True
 
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
-        knot = event.knot
-        if playback.knots.full and knot.kind != Kind.HEARTBEAT:
+        _, _, knot, bare, facts = event
+        kind, at_ms = knot.kind, knot.at_ms
+        if playback.knots.full and kind != HEARTBEAT:
             raise Reject("field", "playback_id", "more reports than any player makes")
-        learnt = playback.learn(event.facts, knot.at_ms)
+        learnt = playback.learn(facts, at_ms)
         if learnt and self._relimit(playback, context):
             playback.rebuild(context.rules)
-        unbared = playback.bare and not event.bare
-        playback.bare = playback.bare and event.bare
+        unbared = playback.bare and not bare
+        if unbared:
+            playback.bare = False
         added = playback.add(knot, context.rules)
         if added is Added.NOTHING and not learnt and not unbared:
             return
-        self._follow(playback, knot.at_ms, clock_ms, context, knot.kind)
-        if added is Added.REORDERED or knot.kind in ACTS or learnt:
+        upset = learnt or added is Added.REORDERED
+        if upset or kind in ENDS:
+            self.episodes[playback.key[1:]].steady = (1, 0)
+        self._follow(playback, at_ms, clock_ms, context, kind)
+        if upset or kind in ACTS:
             self._restreak(context)
-        if playback.bare or any(other.bare for other in self.playbacks.values()):
-            self._reimpute(knot.at_ms, clock_ms, context)
+        if unbared:
+            self.bares = any(p.bare for p in self.playbacks.values())
+        if self.bares or unbared:
+            self._reimpute(at_ms, clock_ms, context)
 
     def _follow(
         self, playback: Playback, at_ms: int, clock_ms: int, context: Context, kind: int
@@ -174,7 +185,11 @@ class Viewer:
             body = progress_episode_body(self.name, episode, playback, at_ms)
             self._emit(PROGRESS, episode.key[0], body)
         if key[1]:
-            self._travel(episode, at_ms, context, crossed=crossed)
+            journey = self.journeys.get(episode.season)
+            if crossed or journey is None or journey.state not in UNMOVED:
+                self._travel(episode, at_ms, context, crossed=crossed)
+            elif at_ms > journey.last_ms:
+                journey.last_ms = at_ms
         if crossed or kind not in QUIET:
             self.weigh(episode, context, settled=False)
             self.due_ms = min(self.due_ms, playback.silence_ms(rules))
@@ -194,6 +209,7 @@ class Viewer:
         session_id = blake2b(name, digest_size=12).hexdigest()
         limit = self._runtime_ms(key[1:], context)
         playback = self.playbacks[key] = Playback(key, session_id, limit)
+        self.bares = self.bares or event.bare
         episode = self.episodes.get(key[1:])
         if episode is None:
             episode = self.episodes[key[1:]] = Episode(key[1:])

@@ -181,6 +181,7 @@ def _read_live(viewer: Viewer, live: list[Any], rules: Rules) -> None:
         playback = _read_playback(item, rules)
         viewer.playbacks[playback.key] = playback
         viewer.episodes[playback.key[1:]].live.append(playback)
+        viewer.bares = viewer.bares or playback.bare
     for item in journeys:
         journey = _read_journey(viewer.name, item)
         viewer.journeys[journey.title_id, journey.season] = journey

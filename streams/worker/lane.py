@@ -86,7 +86,7 @@ class Lane:
         names = list(decoded.viewers)
         self.busy = set(names)
         try:
-            titles = {w.event.playback[1] for work in decoded.viewers.values() for w in work}
+            titles = {w[2].playback[1] for work in decoded.viewers.values() for w in work}
             await self._shell.curves.refresh(titles)
             entries = await self._shell.cache.get(names)
             letters, applied = self._fold(decoded, entries)
