@@ -6,7 +6,7 @@ published; whoever sends it again sends the same bytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SESSIONS, SIGNALS, PROGRESS = "s", "g", "p"
 """Which topic an outbox entry is for."""
+
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive, so that isoformat adds no offset of its own
 
 
 class Out(NamedTuple):
@@ -55,8 +58,7 @@ def viewer_hash(viewer: str) -> int:
 
 def stamp(at_ms: int) -> str:
     """RFC 3339 with milliseconds, UTC."""
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    return (EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds") + "Z"
 
 
 def seconds(ms: int) -> float:

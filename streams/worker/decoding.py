@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.events import Event, Reject, Tick, decode
+from streams.events import Event, Reject, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ class Decoded:
     live: bool = False
     viewers: dict[str, list[Work]] = field(default_factory=dict)
     rejects: list[DeadLetter] = field(default_factory=list)
+    titles: set[str] = field(default_factory=set)
 
 
 LIVE_MS = 600_000
@@ -63,20 +64,23 @@ def decode_slice(
     """
     decoded = Decoded(records[0].offset, records[-1].offset, clock_ms)
     viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
-    clock = clock_ms
+    clock, playback = clock_ms, None
     for record in records:
         value = record.value
         try:
             if value is not None and len(value) > max_value_bytes:
                 raise Reject("too_large", "value", f"{len(value)} bytes")  # noqa: TRY301 - one way out
             event = decode(record.key, value, record.headers, record.timestamp, rules)
-            at_ms = event.at_ms if type(event) is Tick else event.knot.at_ms
-            if at_ms < clock - lateness_ms and type(event) is Event:
+            at_ms = event.knot.at_ms if isinstance(event, Event) else event.at_ms
+            if at_ms < clock - lateness_ms and isinstance(event, Event):
                 raise Reject("too_late", "time", f"{(clock - at_ms) // 1000} s behind the stream")  # noqa: TRY301
         except Reject as reject:
             decoded.rejects.append(dead_letter(record, reject))
             continue
-        if type(event) is Event:
+        if isinstance(event, Event):
+            if event.playback is not playback:  # decoding gives equal ones one identity
+                playback = event.playback
+                decoded.titles.add(playback[1])
             work = viewers.get(event.viewer)
             if work is None:
                 viewers[event.viewer] = [(record.offset, clock, event)]

@@ -68,7 +68,10 @@ class Lane:
         if self._unsettled:
             await self.settle()
         settings = self._shell.settings
-        fresh = [r for r in records if r.offset > self.mark.offset]
+        mark = self.mark.offset
+        fresh = records
+        if records[0].offset <= mark:
+            fresh = [record for record in records if record.offset > mark]
         if not fresh:
             return
         decoded = decode_slice(fresh, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
@@ -86,8 +89,7 @@ class Lane:
         names = list(decoded.viewers)
         self.busy = set(names)
         try:
-            titles = {w[2].playback[1] for work in decoded.viewers.values() for w in work}
-            await self._shell.curves.refresh(titles)
+            await self._shell.curves.refresh(decoded.titles)
             entries = await self._shell.cache.get(names)
             letters, applied = self._fold(decoded, entries)
             await self._write(entries)
