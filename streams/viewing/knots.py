@@ -95,17 +95,8 @@ class KnotSet:
 
     def add(self, knot: Knot) -> Added:
         """Add one report; the result depends on the set only, not on the order of calls."""
-        if knot.kind == HEARTBEAT and self.knots:
-            cell = _cell(knot)
-            held, last = self._cells.get(cell), self.knots[-1]
-            ahead = knot.seq > last.seq if self.sequenced else knot > last
-            if held is not None and held[1] is last and ahead:  # on along the line: nearly always
-                self._cells[cell] = (held[0], knot)
-                if held[0] is last:
-                    self.knots.append(knot)
-                    return Added.APPENDED
-                self.knots[-1] = knot
-                return Added.REPLACED_LAST
+        if knot.kind == HEARTBEAT and self.glide(knot):
+            return Added.REPLACED_LAST
         if knot.seq < 0 and self.sequenced:
             self.sequenced = False
             if self.knots:
@@ -113,6 +104,25 @@ class KnotSet:
                 self._add(knot)
                 return Added.REORDERED
         return self._add(knot)
+
+    def glide(self, knot: Knot) -> bool:
+        """Let a heartbeat take the place of the last one on its line, if that is what it does.
+
+        Nearly every report of a player that plays is one of these.
+        """
+        knots = self.knots
+        if not knots:
+            return False
+        last = knots[-1]
+        if not (knot.seq > last.seq if self.sequenced else knot > last):
+            return False
+        cell = _cell(knot)
+        held = self._cells.get(cell)
+        if held is None or held[1] is not last or held[0] is last:
+            return False
+        knots[-1] = knot
+        self._cells[cell] = (held[0], knot)
+        return True
 
     def _add(self, knot: Knot) -> Added:
         knots = self.knots

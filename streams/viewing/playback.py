@@ -26,13 +26,9 @@ PlaybackKey = tuple[str, str, int, int]
 """playback id, title id, season, episode (0, 0 for a film)."""
 
 
-class Stretch(NamedTuple):
-    """Media ``[start, end)`` played during wall time ``[since, until)``, milliseconds."""
-
-    start: int
-    end: int
-    since: int
-    until: int
+Stretch = tuple[int, int, int, int]
+"""Media ``[start, end)`` played during wall time ``[since, until)``, milliseconds: a plain tuple,
+because every heartbeat makes one."""
 
 
 class Cursor(NamedTuple):
@@ -46,6 +42,10 @@ class Cursor(NamedTuple):
     end_ms: int
     left_ms: int
     last_ms: int
+
+
+_new = tuple.__new__
+"""Makes a named tuple of a tuple without the detour over its Python-level constructor."""
 
 
 class Playback:
@@ -124,6 +124,13 @@ class Playback:
             self.rebuild(rules)
         return added
 
+    def glide(self, knot: Knot, rules: Rules) -> bool:
+        """``add`` for a heartbeat that only goes on along the line, if it is one."""
+        if not self.knots.glide(knot):
+            return False
+        self._beat(knot, rules)
+        return True
+
     def learn(self, facts: tuple[tuple[str, Any], ...], at_ms: int) -> bool:
         """Keep the earliest word on each fact; ties go to the smaller value.
 
@@ -182,7 +189,7 @@ class Playback:
         if before.playing:
             self.tail = self._stretch(before, knot, rules)
         rate = rate or before.rate
-        self.cursor = Cursor(at, position, rate, before.playing, False, at, position, at)  # noqa: FBT003 - as below
+        self.cursor = _new(Cursor, (at, position, rate, before.playing, False, at, position, at))
 
     def _moved(self, before: Cursor, at: int, kind: int, position: int, rate: float) -> Cursor:
         playing, ended = before.playing, before.ended
@@ -218,7 +225,7 @@ class Playback:
         else:
             spent = min(passed, round(moved / rate))
         if not self.limit_ms or end <= self.limit_ms:
-            return Stretch(start, end, before.at_ms, before.at_ms + spent)
+            return start, end, before.at_ms, before.at_ms + spent
         return self._within_limit(start, end, before.at_ms, spent)
 
     def _within_limit(self, start: int, end: int, since: int, spent: int) -> Stretch | None:
@@ -227,12 +234,13 @@ class Playback:
                 return None
             spent = spent * (self.limit_ms - start) // (end - start)
             end = self.limit_ms
-        return Stretch(start, end, since, since + spent)
+        return start, end, since, since + spent
 
     def _commit(self, stretch: Stretch) -> None:
-        self.covered += iv.add(self.cover, stretch.start, stretch.end)
-        self.wall += iv.add(self.played, stretch.since, stretch.until)
-        self.advanced += stretch.end - stretch.start
+        start, end, since, until = stretch
+        self.covered += iv.add(self.cover, start, end)
+        self.wall += iv.add(self.played, since, until)
+        self.advanced += end - start
 
     # -- what it adds up to ---------------------------------------------------------------------
     @property
@@ -262,32 +270,35 @@ class Playback:
             return iv.measure(self.cover_all())
         if tail is None:
             return self.covered
-        held = iv.overlap(self.cover, tail.start, tail.end)
-        return self.covered + (tail.end - tail.start) - held
+        start, end = tail[0], tail[1]
+        cover = self.cover
+        if not cover or start >= cover[-1][1]:
+            return self.covered + end - start
+        return self.covered + end - start - iv.overlap(cover, start, end)
 
     def cover_all(self) -> iv.Intervals:
         """Covered media, as a new set."""
-        stretches = ((s.start, s.end) for s in (self.tail, self.extra) if s is not None)
-        return iv.union(self.cover, [[a, b] for a, b in stretches])
+        pending = [[s[0], s[1]] for s in (self.tail, self.extra) if s is not None]
+        return iv.union(self.cover, pending)
 
     def played_all(self) -> iv.Intervals:
         """Wall time spent playing, as a new set."""
-        stretches = ((s.since, s.until) for s in (self.tail, self.extra) if s is not None)
-        return iv.union(self.played, [[a, b] for a, b in stretches])
+        pending = [[s[2], s[3]] for s in (self.tail, self.extra) if s is not None]
+        return iv.union(self.played, pending)
 
     def figures(self) -> list[Any]:
         """First and last ms, wall, advanced and covered ms, position, and whether it is imputed."""
         cursor, extra = self.cursor, self.extra
         if cursor is None:
             return [0, 0, 0, 0, 0, 0, False]
-        pending = sum(s.end - s.start for s in (self.tail, extra) if s is not None)
+        pending = sum(s[1] - s[0] for s in (self.tail, extra) if s is not None)
         return [
             self.first_ms,
-            max(cursor.end_ms, extra.until) if extra else cursor.end_ms,
+            max(cursor.end_ms, extra[3]) if extra else cursor.end_ms,
             iv.measure(self.played_all()),
             self.advanced + pending,
             self.coverage_ms(),
-            extra.end if extra else cursor.left_ms,
+            extra[1] if extra else cursor.left_ms,
             extra is not None,
         ]
 

@@ -46,6 +46,10 @@ QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED),
 SeasonKey = tuple[str, int]
 
 
+NO_JOURNEY = Journey("", "", 0)
+"""What a film has."""
+
+
 class Context(NamedTuple):
     """What decisions rest on besides state and record."""
 
@@ -143,7 +147,40 @@ class Viewer:
         playback = self.playbacks.get(event.playback)
         if playback is None:
             playback = self._open(event, source, offset, context)
-        self._report(playback, event, clock_ms, context)
+        if not self._glide(playback, event, clock_ms, context):
+            self._report(playback, event, clock_ms, context)
+        return True
+
+    def _glide(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> bool:
+        """The short way for a heartbeat that only goes on along its line.
+
+        Returns:
+            Whether it was one; if not, nothing is changed.
+        """
+        _, _, knot, _, facts = event
+        told = playback.told
+        if (
+            knot.kind != HEARTBEAT or self.bares or playback.closed or told is None
+            or facts is not told[0] or knot.at_ms < told[1]
+        ):  # fmt: skip
+            return False
+        key = playback.key[1:]
+        episode = self.episodes[key]
+        if len(episode.live) != 1 or episode.view or episode.old:
+            return False
+        if not playback.glide(knot, context.rules):
+            return False
+        low, high = episode.steady
+        journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
+        moved = journey is None or journey.state not in UNMOVED
+        if moved or not low <= playback.coverage_ms() < high:
+            self._follow(playback, knot.at_ms, clock_ms, context, HEARTBEAT)
+            return True
+        self.changed_episodes.add(key)
+        if knot.at_ms >= episode.seen_ms:
+            episode.seen_ms, episode.position_ms = knot.at_ms, playback.position_ms
+        if journey is not NO_JOURNEY and knot.at_ms > journey.last_ms:
+            journey.last_ms = knot.at_ms
         return True
 
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
