@@ -58,6 +58,11 @@ def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
 
 
 def kafka_ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
+    """TLS towards the brokers: who may sign their certificate, and our own if they ask for one.
+
+    Raises:
+        OSError: a certificate file cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=kafka.ca_file)
     except OSError as problem:  # SSLError is one

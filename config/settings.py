@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """Goes before every Redis key, say ``staging:``."""
 
     # -- the worker ----------------------------------------------------------------------------
-    slice_max: int = Field(default=4000, ge=1)
+    slice_max: int = Field(default=8000, ge=1)
     """The most records of one partition that are decided, written and published together."""
     cache_viewers: int = Field(default=50_000, ge=1)
     """Viewers whose state a worker keeps in memory."""

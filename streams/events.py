@@ -59,7 +59,7 @@ def _remember(memory: dict[Any, Any], said: Any, checked: Any) -> None:
     memory[said] = checked
 
 
-class Reject(Exception):  # noqa: N818 - a verdict on a record, not a fault of ours
+class Reject(Exception):
     """Why a record cannot be taken: a reason from docs/events.md, the field, and a sentence."""
 
     def __init__(self, reason: str, field: str, detail: str) -> None:
@@ -269,7 +269,7 @@ def _time(text: Any, stamp_ms: int, rules: Rules) -> tuple[int, int]:
     except ValueError:
         raise Reject("envelope", "time", f"{_short(text)} is not RFC 3339") from None
     zone = moment.tzinfo
-    if zone is None or len(text) < 20:  # noqa: PLR2004 - a full date-time with a zone has 20 characters
+    if zone is None or len(text) < 20:
         raise Reject("envelope", "time", f"{_short(text)} has no time zone")
     offset = 0
     if zone is not UTC:
@@ -303,7 +303,7 @@ def _playback(data: dict[str, Any]) -> PlaybackKey:
         _remember(_PLAYBACKS, said, film)
         return film
     for name, number in (("season", season), ("episode", episode)):
-        if type(number) is not int or not 1 <= number < 1_000_000:  # noqa: PLR2004 - a bound, not a rule
+        if type(number) is not int or not 1 <= number < 1_000_000:
             raise Reject("field", name, _wrong(number, "a whole number from 1"))
     key: PlaybackKey = said  # type: ignore[assignment]  # checked field by field just above
     _remember(_PLAYBACKS, said, key)
@@ -330,7 +330,7 @@ def _position(data: dict[str, Any], name: str) -> int:
     position: Any = data.get(name)
     if type(position) not in (int, float) or not 0 <= position <= MAX_POSITION_S:
         raise Reject("field", name, _wrong(position, "seconds from 0 to 864000"))
-    return round(position * 1000)
+    return round(float(position) * 1000)
 
 
 def _facts(data: dict[str, Any], offset: int) -> tuple[tuple[str, Any], ...]:
@@ -388,4 +388,4 @@ def _wrong(value: Any, wanted: str) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - fits a log line
+    return text if len(text) <= 80 else text[:77] + "..."

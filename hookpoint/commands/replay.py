@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(simulate)
 
 
-def replay(  # noqa: PLR0913 - one argument per option
+def replay(
     files: Annotated[list[str], typer.Argument(help="JSON lines, also gzipped; - is stdin.")],
     *,
     speed: Speed = None,
@@ -54,10 +54,10 @@ def replay(  # noqa: PLR0913 - one argument per option
     ] = None,
 ) -> None:
     """Send recorded events. Exit code 0 even if lines were refused, 2 if nothing could be sent."""
-    from config.settings import Settings  # noqa: PLC0415  commands load what they need
-    from producers.lines import UnreadableError  # noqa: PLC0415
-    from producers.replay import read_titles  # noqa: PLC0415
-    from producers.send import SendError  # noqa: PLC0415
+    from config.settings import Settings
+    from producers.lines import UnreadableError
+    from producers.replay import read_titles
+    from producers.send import SendError
 
     settings = _ready(Settings())
     tick_s = _moment(tick_at) if tick_at else None
@@ -88,7 +88,7 @@ def replay(  # noqa: PLR0913 - one argument per option
         raise typer.Exit(EXIT_BROKE_OFF)
 
 
-def simulate(  # noqa: PLR0913 - one argument per option
+def simulate(
     *,
     viewers: Annotated[int, typer.Option(min=1)] = 1000,
     titles: Annotated[int, typer.Option(min=1, max=400)] = 40,
@@ -112,8 +112,8 @@ def simulate(  # noqa: PLR0913 - one argument per option
     ] = False,
 ) -> None:
     """Send what an invented audience does: the catalogue, the events, and a tick at the end."""
-    from config.settings import Settings  # noqa: PLC0415  commands load what they need
-    from producers.simulator import Audience, AudienceOptions  # noqa: PLC0415
+    from config.settings import Settings
+    from producers.simulator import Audience, AudienceOptions
 
     if sum((speed is not None, full_speed, live)) > 1:
         raise typer.BadParameter("choose one of --speed, --full-speed and --live")
@@ -128,7 +128,7 @@ def simulate(  # noqa: PLR0913 - one argument per option
         keep_truth=False,
     )
     if catalogue is not None:
-        from producers.live import write_titles  # noqa: PLC0415
+        from producers.live import write_titles
 
         write_titles(Audience(options).catalogue(), catalogue)
     if out is not None:
@@ -139,7 +139,7 @@ def simulate(  # noqa: PLR0913 - one argument per option
         _simulate(_ready(Settings()), options, speed, live=live)
 
 
-async def _replay(  # noqa: PLR0913 - one call, from `replay`
+async def _replay(
     settings: Settings,
     files: list[str],
     *,
@@ -149,9 +149,9 @@ async def _replay(  # noqa: PLR0913 - one call, from `replay`
     tick_s: float | None,
     tick: bool,
 ) -> Replayed:
-    from producers.pacing import Pace  # noqa: PLC0415  commands load what they need
-    from producers.replay import TICK_AFTER_S, Replay  # noqa: PLC0415
-    from producers.send import BulkSender  # noqa: PLC0415
+    from producers.pacing import Pace
+    from producers.replay import TICK_AFTER_S, Replay
+    from producers.send import BulkSender
 
     async with BulkSender(settings) as sender:
         await sender.send_titles(titles)
@@ -227,9 +227,9 @@ class _Shown:
 def _simulate(
     settings: Settings, options: AudienceOptions, speed: float | None, *, live: bool
 ) -> None:
-    from hookpoint.stack import ends_on_signals  # noqa: PLC0415  commands load what they need
-    from producers.live import send_audience  # noqa: PLC0415
-    from producers.send import SendError  # noqa: PLC0415
+    from hookpoint.stack import ends_on_signals
+    from producers.live import send_audience
+    from producers.send import SendError
 
     console = Console(stderr=True)
     bar = Progress(
@@ -257,8 +257,8 @@ def _simulate(
 
 
 def _write(options: AudienceOptions, out: Path) -> None:
-    from producers.live import open_for_writing, write_records  # noqa: PLC0415
-    from producers.simulator import Audience  # noqa: PLC0415
+    from producers.live import open_for_writing, write_records
+    from producers.simulator import Audience
 
     records = Audience(options).records()
     if str(out) == "-":
@@ -271,7 +271,7 @@ def _write(options: AudienceOptions, out: Path) -> None:
 
 def _ready(settings: Settings) -> Settings:
     """Configure the log; the clients' own lines say nothing that the command does not."""
-    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
+    from config.logging import configure_logging
 
     configure_logging(settings)
     if settings.log_level != "DEBUG":

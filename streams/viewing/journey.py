@@ -48,7 +48,7 @@ class Step(NamedTuple):
     deliberate: bool
 
 
-NO_STEP = Step(0, 0, 0, 0, 0, False)  # noqa: FBT003 - nothing done, nothing deliberate
+NO_STEP = Step(0, 0, 0, 0, 0, False)
 
 
 class Past(NamedTuple):
@@ -173,10 +173,16 @@ class Journey:
         span_ms = recent[-1].completed_ms - recent[0].completed_ms
         return span_ms <= rules.pace_within_s * 1000 and any(s.deliberate for s in recent)
 
+    def finish(self, at_ms: int, view: View) -> Signal | None:
+        """Decide whether what was watched up to ``at_ms`` makes the season complete."""
+        if self.state == "completed" or not self.finished(view):
+            return None
+        return self._send("completed", at_ms, view, None)
+
     def advance(self, at_ms: int, view: View) -> Signal | None:
         """Decide after an episode was begun, watched or completed at ``at_ms``."""
         if self.finished(view):
-            return None if self.state == "completed" else self._send("completed", at_ms, view, None)
+            return self.finish(at_ms, view)
         found = self._chance(view)
         if self.state == "hooked":
             cold = found is not None and found.p < view.rules.cooled_below

@@ -167,14 +167,13 @@ class Playback:
         at, _, kind, position, rate, _ = knot
         if before is None:
             self.first_ms = at
-            before = Cursor(at, position, 1.0, kind == K_HEARTBEAT, False, at, position, at)  # noqa: FBT003 - a cursor's fields are flags by nature
+            before = Cursor(at, position, 1.0, kind == K_HEARTBEAT, False, at, position, at)
         elif before.playing:
             self.tail = self._stretch(before, knot, rules)
-        if at < self.first_ms:
-            self.first_ms = at
+        self.first_ms = min(self.first_ms, at)
         if kind == K_HEARTBEAT and at >= before.last_ms and not before.ended:
             rate = rate or before.rate
-            self.cursor = Cursor(at, position, rate, before.playing, False, at, position, at)  # noqa: FBT003 - as above
+            self.cursor = Cursor(at, position, rate, before.playing, False, at, position, at)
         else:
             self.cursor = self._moved(before, at, kind, position, rate)
 

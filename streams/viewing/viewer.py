@@ -24,7 +24,7 @@ from streams.signals import (
 )
 from streams.viewing.attendance import Attendance
 from streams.viewing.episode import Credit, Episode, EpisodeKey
-from streams.viewing.journey import Journey, Signal, Step, View
+from streams.viewing.journey import Journey, Signal, View
 from streams.viewing.knots import HEARTBEAT, Added, Kind
 from streams.viewing.playback import ACTS, ENDS, Playback, PlaybackKey
 from streams.viewing.taste import Taste
@@ -67,9 +67,9 @@ class Viewer:
         "_source",
         "attendance",
         "bares",
+        "chain",
         "changed_episodes",
         "changed_journeys",
-        "chain",
         "due_ms",
         "episodes",
         "gone_episodes",
@@ -172,8 +172,8 @@ class Viewer:
             return False
         low, high = episode.steady
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
-        moved = journey is None or journey.state not in UNMOVED
-        if moved or not low <= playback.coverage_ms() < high:
+        covered = playback.coverage_ms()
+        if journey is None or journey.state not in UNMOVED or not low <= covered < high:
             self._follow(playback, knot.at_ms, clock_ms, context, HEARTBEAT)
             return True
         self.changed_episodes.add(key)
@@ -290,6 +290,18 @@ class Viewer:
         body = progress_session_body(self.name, playback, figures, playback.sent)
         self._emit(PROGRESS, playback.key[1], body)
         playback.sent = figures
+        if playback.key[2]:
+            self._count_towards_season(playback, context)
+
+    def _count_towards_season(self, playback: Playback, context: Context) -> None:
+        """A season can be complete without any one episode crossing a threshold just now."""
+        episode = self.episodes[playback.key[1:]]
+        journey = self.journeys.get(episode.season)
+        if journey is None or episode.key[2] not in journey.steps:
+            return
+        journey.steps[episode.key[2]] = episode.step()
+        signal = journey.finish(playback.last_ms, season_view(episode.season, context))
+        self.signal(episode.season, [signal] if signal else [], context)
 
     def _mend(self, playback: Playback, clock_ms: int, context: Context) -> None:
         if playback.ended or playback.silence_ms(context.rules) <= clock_ms:

@@ -35,11 +35,11 @@ class Stored(NamedTuple):
     out: bytes
 
 
-class NewerFormat(Exception):  # noqa: N818 - says what it found, not that we failed
+class NewerFormat(Exception):
     """The state was written by a later release; this one must not touch it."""
 
 
-class BrokenState(Exception):  # noqa: N818 - says what it found, not that we failed
+class BrokenState(Exception):
     """The state cannot be read: someone else wrote to it."""
 
 

@@ -158,7 +158,7 @@ def _tend(app: faust.App, worker: Worker) -> None:
             await asyncio.sleep(0.2)
 
     @app.on_partitions_revoked.connect
-    async def revoked(_: Any, partitions: Any, **__: Any) -> None:
+    async def revoked(*_: Any, **__: Any) -> None:
         """Finish what is under way before others start on these partitions."""
         await worker.dispatcher.stop()
 

@@ -15,7 +15,7 @@ from streams.events import Reject
 from streams.viewing.public import write_of
 from streams.viewing.viewer import NEVER
 from streams.worker import metrics
-from streams.worker.decoding import Decoded, DeadLetter, decode_slice
+from streams.worker.decoding import DeadLetter, Decoded, decode_slice
 from streams.worker.store import NO_TIMERS, Fenced, Mark, Source, Timers
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ BATCH_BYTES = 900_000
 """Below Kafka's default limit of 1 MB for a batch."""
 
 
-class BrokerAway(Exception):  # noqa: N818 - an outage, to be waited out
+class BrokerAway(Exception):
     """The broker did not confirm; what was sent may or may not be there."""
 
 

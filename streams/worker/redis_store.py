@@ -168,7 +168,8 @@ class RedisStore:
     async def _load_script(self, script: Script) -> None:
         try:
             if isinstance(self._redis, RedisCluster):
-                await self._redis.script_load(script.text, target_nodes=RedisCluster.PRIMARIES)
+                everywhere = {"target_nodes": RedisCluster.PRIMARIES}
+                await self._redis.execute_command("SCRIPT LOAD", script.text, **everywhere)
             else:
                 await self._redis.script_load(script.text)
         except (RedisError, RedisClusterException, OSError) as error:

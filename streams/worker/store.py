@@ -20,11 +20,11 @@ Source = tuple[str, int]
 FRESH = Stored(0, b"", b"", b"")
 
 
-class Fenced(Exception):  # noqa: N818 - not our error: another worker owns the partition now
+class Fenced(Exception):
     """Someone else has written a viewer of ours: this worker must stop at once."""
 
 
-class StoreAway(Exception):  # noqa: N818 - an outage, to be waited out
+class StoreAway(Exception):
     """The store cannot be reached, or refuses; nothing is known about the last request."""
 
 

@@ -104,10 +104,9 @@ class TitleStore:
 
     async def curves(self, titles: Sequence[str]) -> list[dict[bytes, bytes]]:
         """What ``engagement:{title}`` holds for each title."""
-        answers = await self._store.ask(
+        return await self._store.ask(
             [("HGETALL", self._keys.engagement(title)) for title in titles]
         )
-        return answers
 
 
 def _public(title: dict[str, Any], version: int) -> list[Any]:

@@ -18,9 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-
-DEFAULT_SLICE = 4000
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 
 class Slice(NamedTuple):
@@ -84,7 +82,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust hard-codes the other
+        consumer._isolation_level = "read_committed"
         return consumer
 
 
@@ -103,7 +101,7 @@ class Consumer(driver.Consumer):
         if not self.flow_active:
             await self.perform_seek()
             return
-        most = getattr(self.app, "slice_max", DEFAULT_SLICE)
+        most = self.app.slice_max
         for tp, part in slices(records, self._position_of, most):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
@@ -135,12 +133,8 @@ class Consumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to just behind its mark; without one, to the beginning."""
         offsets = dict(await super().seek_to_committed())
-        find: Callable[[Iterable[TP]], Awaitable[dict[TP, int]]] | None
-        find = getattr(self.app, "find_positions", None)
-        if find is None:
-            return offsets
         assigned = self.assignment()
-        wanted = await find(assigned)
+        wanted: dict[TP, int] = await self.app.find_positions(assigned)
         without = [tp for tp in assigned if tp not in wanted]
         if without:
             earliest = await self._thread.earliest_offsets(*without)
