@@ -262,7 +262,7 @@ def _whole(headers: Mapping[str, str], name: str) -> int:
 
 def _pair(values: list[Any]) -> tuple[float, float]:
     ends = dict(zip(("low", "high"), values, strict=False))
-    if len(values) != 2:  # an interval has two ends
+    if len(values) != 2:  # noqa: PLR2004  # an interval has two ends
         raise BadRecordError("interval", f"should have two ends, has {len(values)}")
     return _number(ends, "low"), _number(ends, "high")
 

@@ -100,7 +100,7 @@ def _send_and_absorb(
 
 def _send_events(settings: Settings, imported: Import) -> tuple[Sent, int]:
     """All events, then the tick that lets everything settle; and how many events there were."""
-    import asyncio
+    import asyncio  # noqa: PLC0415  only this function has a loop
 
     last_s = 0.0
 

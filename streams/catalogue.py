@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FACETS_OF_LISTS = (("genre", "genres"), ("creator", "creators"), ("theme", "themes"))
+LONGEST_S = 864_000
+"""No runtime is longer than ten days."""
+MIN_CURVE = 2
+"""A season of one episode has no curve."""
 FACETS_OF_WORDS = ("language", "country")
 
 
@@ -61,7 +65,7 @@ class Curve:
             version, episodes = str(data["version"]), int(data["episodes"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"curve: {error!r}") from error
-        if not len(c) == len(low) == len(n) == episodes - 1 or episodes < 2:
+        if not len(c) == len(low) == len(n) == episodes - 1 or episodes < MIN_CURVE:
             raise ValueError("curve: c, low and n must hold one value per episode but the last")
         if not all(0 <= low_j <= c_j <= 1 for c_j, low_j in zip(c, low, strict=True)):
             raise ValueError("curve: 0 <= low <= c <= 1 does not hold")
@@ -128,7 +132,7 @@ def parse_title(data: Any) -> Title:
         ValueError: naming the field that is missing or wrong.
     """
     if not isinstance(data, dict):
-        raise ValueError("title: not an object")
+        raise ValueError("title: not an object")  # noqa: TRY004 - one kind of error for bad records
     for name in ("title_id", "name", "kind"):
         if not isinstance(data.get(name), str) or not data[name]:
             raise ValueError(f"{name}: missing or not text")
@@ -187,6 +191,6 @@ def _runtime_ms(item: dict[str, Any], name: str) -> int:
     value = item.get(name)
     if value is None:
         return 0
-    if type(value) not in (int, float) or not 0 < value <= 864_000:
+    if type(value) not in (int, float) or not 0 < value <= LONGEST_S:
         raise ValueError(f"{name}: {value!r} is not a duration in seconds")
     return round(float(value) * 1000)

@@ -41,6 +41,9 @@ SEEK = int(Kind.SEEK)
 MAX_ID = 256
 MAX_POSITION_S = 864_000
 MAX_RATE = 16
+MAX_ORDINAL = 1_000_000
+FULL_TIME = len("2026-03-01T20:15:30Z")
+LINE = 80
 COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 
@@ -90,7 +93,7 @@ class Tick(NamedTuple):
 
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
-Ordinal = Annotated[int, msgspec.Meta(ge=1, lt=1_000_000)]
+Ordinal = Annotated[int, msgspec.Meta(ge=1, lt=MAX_ORDINAL)]
 Position = Annotated[float, msgspec.Meta(ge=0, le=MAX_POSITION_S)]
 
 
@@ -269,7 +272,7 @@ def _time(text: Any, stamp_ms: int, rules: Rules) -> tuple[int, int]:
     except ValueError:
         raise Reject("envelope", "time", f"{_short(text)} is not RFC 3339") from None
     zone = moment.tzinfo
-    if zone is None or len(text) < 20:
+    if zone is None or len(text) < FULL_TIME:
         raise Reject("envelope", "time", f"{_short(text)} has no time zone")
     offset = 0
     if zone is not UTC:
@@ -303,7 +306,7 @@ def _playback(data: dict[str, Any]) -> PlaybackKey:
         _remember(_PLAYBACKS, said, film)
         return film
     for name, number in (("season", season), ("episode", episode)):
-        if type(number) is not int or not 1 <= number < 1_000_000:
+        if type(number) is not int or not 1 <= number < MAX_ORDINAL:
             raise Reject("field", name, _wrong(number, "a whole number from 1"))
     key: PlaybackKey = said  # type: ignore[assignment]  # checked field by field just above
     _remember(_PLAYBACKS, said, key)
@@ -388,4 +391,4 @@ def _wrong(value: Any, wanted: str) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= LINE else text[: LINE - 3] + "..."

@@ -21,7 +21,7 @@ SESSIONS, SIGNALS, PROGRESS = "s", "g", "p"
 """Which topic an outbox entry is for."""
 
 
-EPOCH = datetime(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive, so that isoformat adds no offset of its own
 
 
 class Out(NamedTuple):

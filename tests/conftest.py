@@ -87,6 +87,6 @@ def redis_client(stack: Stack) -> Iterator[redis.Redis]:
 @pytest.fixture
 def make_topics() -> Callable[[Settings], list[TopicReport]]:
     """Create all topics of some settings; returns what ``hookpoint topics`` would print."""
-    from hookpoint.topics import ensure_topics
+    from hookpoint.topics import ensure_topics  # noqa: PLC0415  slow to import, for unit tests
 
     return ensure_topics

@@ -102,7 +102,7 @@ class Show(Generic[T]):
     def _print_all(self, values: Iterable[T]) -> None:
         if self._wish.as_json:
             shown = 0
-            for shown, value in enumerate(values, start=1):  # counts
+            for shown, value in enumerate(values, start=1):  # noqa: B007  # counts
                 print_json(self._view.as_json(value))
         else:
             rows = [self._view.row(value) for value in values]

@@ -192,7 +192,7 @@ def clock(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:  # minutes of an hour
+    if minutes < 60:  # noqa: PLR2004  # minutes of an hour
         return f"{minutes}:{rest:02d}"
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
@@ -209,4 +209,4 @@ def percent(share: float | None) -> str | None:
 
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # one byte
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  # one byte

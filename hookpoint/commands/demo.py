@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo(
+def demo(  # noqa: PLR0913 - one argument per option
     *,
     viewers: Annotated[int, typer.Option(min=1)] = 600,
     titles: Annotated[int, typer.Option(min=1, max=400)] = 36,
@@ -35,11 +35,11 @@ def demo(
     ] = None,
 ) -> None:
     """Run broker, Redis and a worker, stream an audience through, and compare with the truth."""
-    from config.logging import configure_logging
-    from config.settings import Settings
-    from hookpoint.processes import StackError
-    from hookpoint.stack import ends_on_signals
-    from producers.send import SendError
+    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
+    from config.settings import Settings  # noqa: PLC0415
+    from hookpoint.processes import StackError  # noqa: PLC0415
+    from hookpoint.stack import ends_on_signals  # noqa: PLC0415
+    from producers.send import SendError  # noqa: PLC0415
 
     if json_out is not None and netflix_export is None:
         raise typer.BadParameter("--json goes with --netflix-export")
@@ -62,16 +62,16 @@ def demo(
 
 
 def _audience(viewers: int, titles: int, weeks: float, seed: int, seconds: float) -> None:
-    from hookpoint.demo.run import run_demo
-    from producers.simulator import AudienceOptions
+    from hookpoint.demo.run import run_demo  # noqa: PLC0415  commands load what they need
+    from producers.simulator import AudienceOptions  # noqa: PLC0415
 
     options = AudienceOptions(viewers=viewers, titles=titles, weeks=weeks, seed=seed)
     run_demo(options, seconds or None)
 
 
 def _netflix(directory: Path, json_out: Path | None) -> None:
-    from hookpoint.netflix_demo import run_netflix_demo
-    from producers.netflix.reading import ExportError
+    from hookpoint.netflix_demo import run_netflix_demo  # noqa: PLC0415  commands load what they need
+    from producers.netflix.reading import ExportError  # noqa: PLC0415
 
     try:
         run_netflix_demo(directory, json_out)

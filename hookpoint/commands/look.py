@@ -59,7 +59,7 @@ def taste(
     as_json: AsJson = False,
 ) -> None:
     """What a viewer likes: shares by genre, theme, creator, ... lasting beside now."""
-    from hookpoint.commands._profiles import show_taste  # imports Redis
+    from hookpoint.commands._profiles import show_taste  # noqa: PLC0415  # imports Redis
 
     with _clear_errors() as settings:
         show_taste(settings, viewer, by_now=now, top=top, as_json=as_json)
@@ -67,13 +67,13 @@ def taste(
 
 def progress(viewer: Viewer, as_json: AsJson = False) -> None:
     """How far a viewer is in each title, last seen first, and what they are hooked on."""
-    from hookpoint.commands._profiles import show_progress  # imports Redis
+    from hookpoint.commands._profiles import show_progress  # noqa: PLC0415  # imports Redis
 
     with _clear_errors() as settings:
         show_progress(settings, viewer, as_json=as_json)
 
 
-def signals(  # each argument is an option
+def signals(  # noqa: PLR0913, PLR0917  # each argument is an option
     follow: Follow = False,
     from_start: FromStart = False,
     viewer: OneViewer = None,
@@ -84,9 +84,9 @@ def signals(  # each argument is an option
     as_json: AsJsonLines = False,
 ) -> None:
     """Who is hooked, cooled, done: the latest signals, or each as it happens."""
-    from consumers.signals import Signal, SignalReader  # imports Kafka
-    from hookpoint.commands._following import Show, Wish
-    from hookpoint.commands._views import SIGNALS, short_type
+    from consumers.signals import Signal, SignalReader  # noqa: PLC0415  # imports Kafka
+    from hookpoint.commands._following import Show, Wish  # noqa: PLC0415
+    from hookpoint.commands._views import SIGNALS, short_type  # noqa: PLC0415
 
     def wanted(signal: Signal) -> bool:
         about = signal.viewer or signal.subject
@@ -106,9 +106,9 @@ def sessions(
     as_json: AsJsonLines = False,
 ) -> None:
     """Closed playbacks: what was played, covered and watched again."""
-    from consumers.sessions import Session, SessionReader  # imports Kafka
-    from hookpoint.commands._following import Show, Wish
-    from hookpoint.commands._views import SESSIONS
+    from consumers.sessions import Session, SessionReader  # noqa: PLC0415  # imports Kafka
+    from hookpoint.commands._following import Show, Wish  # noqa: PLC0415
+    from hookpoint.commands._views import SESSIONS  # noqa: PLC0415
 
     def wanted(session: Session) -> bool:
         return viewer is None or session.viewer == viewer
@@ -128,9 +128,9 @@ def rejects(
     as_json: AsJsonLines = False,
 ) -> None:
     """Records that were refused: where from, why, and what they held (escaped, cut)."""
-    from consumers.rejects import Reject, RejectReader  # imports Kafka
-    from hookpoint.commands._following import Show, Wish
-    from hookpoint.commands._views import REJECTS
+    from consumers.rejects import Reject, RejectReader  # noqa: PLC0415  # imports Kafka
+    from hookpoint.commands._following import Show, Wish  # noqa: PLC0415
+    from hookpoint.commands._views import REJECTS  # noqa: PLC0415
 
     def wanted(reject: Reject) -> bool:
         return reason is None or reject.reason == reason
@@ -157,13 +157,13 @@ def _filters(named: dict[str, str | None]) -> str:
 @contextmanager
 def _clear_errors() -> Iterator[Settings]:
     """Yields the settings; what is away or wrong becomes one line and exit code 1."""
-    from pydantic import ValidationError
-    from redis.exceptions import RedisError
+    from pydantic import ValidationError  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
 
-    from config.settings import Settings
-    from consumers.feed import ReaderError
-    from consumers.profiles import BadProfileError
-    from hookpoint.commands._tables import say
+    from config.settings import Settings  # noqa: PLC0415
+    from consumers.feed import ReaderError  # noqa: PLC0415
+    from consumers.profiles import BadProfileError  # noqa: PLC0415
+    from hookpoint.commands._tables import say  # noqa: PLC0415
 
     try:
         settings = Settings()
@@ -187,7 +187,7 @@ def _clear_errors() -> Iterator[Settings]:
 
 def _redis_place(settings: Settings) -> str:
     """Host and port, without the password that the URL may hold."""
-    from urllib.parse import urlsplit
+    from urllib.parse import urlsplit  # noqa: PLC0415
 
     return urlsplit(settings.redis_url.get_secret_value()).netloc.rpartition("@")[2]
 

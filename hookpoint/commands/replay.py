@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(simulate)
 
 
-def replay(
+def replay(  # noqa: PLR0913 - one argument per option
     files: Annotated[list[str], typer.Argument(help="JSON lines, also gzipped; - is stdin.")],
     *,
     speed: Speed = None,
@@ -54,10 +54,10 @@ def replay(
     ] = None,
 ) -> None:
     """Send recorded events. Exit code 0 even if lines were refused, 2 if nothing could be sent."""
-    from config.settings import Settings
-    from producers.lines import UnreadableError
-    from producers.replay import read_titles
-    from producers.send import SendError
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
+    from producers.lines import UnreadableError  # noqa: PLC0415
+    from producers.replay import read_titles  # noqa: PLC0415
+    from producers.send import SendError  # noqa: PLC0415
 
     settings = _ready(Settings())
     tick_s = _moment(tick_at) if tick_at else None
@@ -88,7 +88,7 @@ def replay(
         raise typer.Exit(EXIT_BROKE_OFF)
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - one argument per option
     *,
     viewers: Annotated[int, typer.Option(min=1)] = 1000,
     titles: Annotated[int, typer.Option(min=1, max=400)] = 40,
@@ -112,8 +112,8 @@ def simulate(
     ] = False,
 ) -> None:
     """Send what an invented audience does: the catalogue, the events, and a tick at the end."""
-    from config.settings import Settings
-    from producers.simulator import Audience, AudienceOptions
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
+    from producers.simulator import Audience, AudienceOptions  # noqa: PLC0415
 
     if sum((speed is not None, full_speed, live)) > 1:
         raise typer.BadParameter("choose one of --speed, --full-speed and --live")
@@ -128,7 +128,7 @@ def simulate(
         keep_truth=False,
     )
     if catalogue is not None:
-        from producers.live import write_titles
+        from producers.live import write_titles  # noqa: PLC0415
 
         write_titles(Audience(options).catalogue(), catalogue)
     if out is not None:
@@ -139,7 +139,7 @@ def simulate(
         _simulate(_ready(Settings()), options, speed, live=live)
 
 
-async def _replay(
+async def _replay(  # noqa: PLR0913 - one call, from `replay`
     settings: Settings,
     files: list[str],
     *,
@@ -149,9 +149,9 @@ async def _replay(
     tick_s: float | None,
     tick: bool,
 ) -> Replayed:
-    from producers.pacing import Pace
-    from producers.replay import TICK_AFTER_S, Replay
-    from producers.send import BulkSender
+    from producers.pacing import Pace  # noqa: PLC0415  commands load what they need
+    from producers.replay import TICK_AFTER_S, Replay  # noqa: PLC0415
+    from producers.send import BulkSender  # noqa: PLC0415
 
     async with BulkSender(settings) as sender:
         await sender.send_titles(titles)
@@ -227,9 +227,9 @@ class _Shown:
 def _simulate(
     settings: Settings, options: AudienceOptions, speed: float | None, *, live: bool
 ) -> None:
-    from hookpoint.stack import ends_on_signals
-    from producers.live import send_audience
-    from producers.send import SendError
+    from hookpoint.stack import ends_on_signals  # noqa: PLC0415  commands load what they need
+    from producers.live import send_audience  # noqa: PLC0415
+    from producers.send import SendError  # noqa: PLC0415
 
     console = Console(stderr=True)
     bar = Progress(
@@ -257,8 +257,8 @@ def _simulate(
 
 
 def _write(options: AudienceOptions, out: Path) -> None:
-    from producers.live import open_for_writing, write_records
-    from producers.simulator import Audience
+    from producers.live import open_for_writing, write_records  # noqa: PLC0415
+    from producers.simulator import Audience  # noqa: PLC0415
 
     records = Audience(options).records()
     if str(out) == "-":
@@ -271,7 +271,7 @@ def _write(options: AudienceOptions, out: Path) -> None:
 
 def _ready(settings: Settings) -> Settings:
     """Configure the log; the clients' own lines say nothing that the command does not."""
-    from config.logging import configure_logging
+    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
 
     configure_logging(settings)
     if settings.log_level != "DEBUG":

@@ -39,8 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def up(kafka_port: Port = None, redis_port: Port = None) -> None:
     """Run a broker and a Redis here until Ctrl-C; nothing is kept after that."""
-    from config.settings import Settings
-    from hookpoint.stack import Stack, StackError
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
+    from hookpoint.stack import Stack, StackError  # noqa: PLC0415
 
     settings = Settings()
     _log(settings)
@@ -58,7 +58,7 @@ def topics(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead.")] = False,
 ) -> None:
     """Create the topics that are missing; exit code 3 if an existing one differs."""
-    from config.settings import Settings
+    from config.settings import Settings  # noqa: PLC0415  commands load what they need
 
     settings = Settings()
     _log(settings)
@@ -72,7 +72,7 @@ def topics(
 
 
 def _log(settings: Settings) -> None:
-    from config.logging import configure_logging
+    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
 
     configure_logging(settings)
     if settings.log_level != "DEBUG":
@@ -83,7 +83,7 @@ def _log(settings: Settings) -> None:
 
 
 def _ensure(settings: Settings) -> list[TopicReport]:
-    from hookpoint.topics import BrokerError, ensure_topics
+    from hookpoint.topics import BrokerError, ensure_topics  # noqa: PLC0415  slow to import
 
     try:
         return ensure_topics(settings)
@@ -122,7 +122,7 @@ def _stop_asked() -> Iterator[threading.Event]:
 
 
 def _stay(stack: Stack, asked: threading.Event) -> None:
-    from hookpoint.stack import StackError
+    from hookpoint.stack import StackError  # noqa: PLC0415  commands load what they need
 
     while not asked.wait(LOOK_EVERY_S):
         for server in stack.servers():
@@ -146,7 +146,7 @@ def _as_record(report: TopicReport) -> dict[str, object]:
 
 
 def _print_table(reports: Sequence[TopicReport]) -> None:
-    from hookpoint.topics import kept
+    from hookpoint.topics import kept  # noqa: PLC0415  slow to import
 
     console = Console()
     if not console.is_terminal:

@@ -16,6 +16,6 @@ def worker() -> None:
     Where things are comes from HOOKPOINT_* variables (or a .env file), among them
     HOOKPOINT_KAFKA_BOOTSTRAP and HOOKPOINT_REDIS_URL. Ctrl-C or SIGTERM stops it cleanly.
     """
-    from streams.worker.run import run
+    from streams.worker.run import run  # noqa: PLC0415 - Faust takes a second to import
 
     run()

@@ -45,7 +45,7 @@ class Background(threading.Thread):
             self.work()
         except _StoppedError:
             pass
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - raised by `check` in the main thread
             self.failure = problem
 
     def work(self) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hookpoint.demo.findings import Completions, Curves, Hooks, Tastes, WatchTime
 
 
-def summary_table(
+def summary_table(  # noqa: PLR0913 - one argument per comparison
     *,
     watch: WatchTime,
     completed: Completions,

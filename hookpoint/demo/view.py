@@ -36,7 +36,7 @@ class Rate:
         """Take note of ``count`` and say how fast it grows."""
         now = time.monotonic()
         self._seen.append((now, count))
-        while now - self._seen[0][0] > RATE_OVER_S and len(self._seen) > 2:
+        while now - self._seen[0][0] > RATE_OVER_S and len(self._seen) > 2:  # noqa: PLR2004
             self._seen.popleft()
         begun, before = self._seen[0]
         return (count - before) / (now - begun) if now > begun else 0.0

@@ -72,7 +72,7 @@ def running_worker(settings: Settings) -> Iterator[RunningWorker]:
     with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "worker.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
                 [sys.executable, "-c", _COMMAND, "worker"],
                 env=os.environ | _environment(settings),
                 stdin=subprocess.DEVNULL,

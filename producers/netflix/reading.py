@@ -232,13 +232,13 @@ def country_code(text: str) -> str | None:
     """``CA`` from ``CA`` or ``CA (Canada)``; None if there is no ISO 3166-1 alpha-2 code."""
     code = _clean(text)[:2].upper()
     rest = _clean(text)[2:3]
-    return code if len(code) == 2 and code.isascii() and code.isalpha() and rest in "( " else None
+    return code if len(code) == 2 and code.isascii() and code.isalpha() and rest in "( " else None  # noqa: PLR2004 - alpha-2
 
 
 def clock_seconds(text: str) -> int | None:
     """Seconds of ``H:MM:SS`` (hours may exceed 24); None for ``Not latest view`` and the like."""
     parts = _clean(text).split(":")
-    if not 2 <= len(parts) <= 3 or not all(p.isascii() and p.isdigit() for p in parts):
+    if not 2 <= len(parts) <= 3 or not all(p.isascii() and p.isdigit() for p in parts):  # noqa: PLR2004 - M:SS and H:MM:SS
         return None
     seconds = 0
     for part in parts:

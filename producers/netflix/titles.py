@@ -86,7 +86,7 @@ def parse_title(text: str) -> ParsedTitle:
         number = int(numbered[1]) if numbered else None
         head, episode = parts[: season_at + 1], ": ".join(parts[season_at + 1 :])
         return _episode(head, episode, number)
-    if numbered and len(parts) > 2:
+    if numbered and len(parts) > 2:  # noqa: PLR2004 - name, season, episode
         return _episode(parts[:2], ": ".join(parts[2:]), int(numbered[1]))
     return ParsedTitle(name=text)
 
@@ -141,13 +141,13 @@ def _season_number(label: str) -> int | None:
 def slug(name: str) -> str:
     """A title id from a name: letters and digits of any script, lower case, joined by hyphens."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", plain)
-    text = "-".join(word.replace("'", "").replace("’", "") for word in words)
+    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", plain)  # noqa: RUF001 - the typographic apostrophe is meant
+    text = "-".join(word.replace("'", "").replace("’", "") for word in words)  # noqa: RUF001 - as above
     digest = xxhash.xxh3_64_hexdigest(name.encode())
     if not text:
         return f"title-{digest}"
     # Ids are at most 256 characters; a cut name keeps its own id by its hash.
-    return text if len(text) <= 120 else f"{text[:100]}-{digest}"
+    return text if len(text) <= 120 else f"{text[:100]}-{digest}"  # noqa: PLR2004 - see above
 
 
 _PROMOTION = re.compile(

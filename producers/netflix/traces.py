@@ -252,7 +252,7 @@ def confirmed(points: list[Point], next_start_ms: int | None) -> list[Point]:
     last position plus the time passed, to the millisecond. It stands if the device was back soon
     after, and where no keep-alive lies before it: then it is the best there is.
     """
-    if len(points) < 3 or not _computed_stop(points):
+    if len(points) < 3 or not _computed_stop(points):  # noqa: PLR2004 - start, playing, stopped
         return points
     stop, last = points[-1], points[-2]
     if next_start_ms is not None and next_start_ms - stop.at_ms <= BACK_SOON_MS:

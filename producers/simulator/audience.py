@@ -114,7 +114,7 @@ class _Life:
             title_id=journey.title.title_id,
             season=journey.season,
             episode=journey.episode,
-            device=viewer.devices[rng.random() < 0.25],
+            device=viewer.devices[rng.random() < 0.25],  # noqa: PLR2004 - the second device
             country=viewer.country,
             language=journey.title.language,
             autoplay=journey.autoplay,

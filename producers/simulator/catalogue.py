@@ -130,7 +130,7 @@ def _title(rng: random.Random, name: str, genre: str) -> Title:
         language=language,
         creators=tuple(f"studio-{rng.randint(1, _STUDIOS)}" for _ in range(1)),
         themes=tuple(rng.sample(THEMES, rng.randint(1, 3))),
-        original=rng.random() < 0.4,
+        original=rng.random() < 0.4,  # noqa: PLR2004 - share of originals
         popularity=rng.lognormvariate(0.0, 0.4),
         duration_s=float(rng.randint(80, 140) * 60),
         seasons=_seasons(rng) if series else (),

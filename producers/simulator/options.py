@@ -37,7 +37,7 @@ class AudienceOptions:
     """Remember what truly happened; it costs memory with every playback."""
 
     def __post_init__(self) -> None:
-        if self.viewers < 1 or not 1 <= self.titles <= 400:
+        if self.viewers < 1 or not 1 <= self.titles <= 400:  # noqa: PLR2004 - said above
             raise ValueError("an audience has at least one viewer and 1 to 400 titles")
         if not self.weeks > 0 or not self.heartbeat_s > 0:
             raise ValueError("weeks and heartbeat_s must be positive")

@@ -185,7 +185,7 @@ class Player:
         seconds, milli = divmod(rest, 1000)
         minutes, second = divmod(seconds, 60)
         hour, minute = divmod(minutes, 60)
-        value = b'%b,"position_s":%.3f,"rate":%.2f,"seq":%d%b},"id":"%b-%d","type":"playback.%b","time":"%b%02d:%02d:%02d.%03dZ"}' % (
+        value = b'%b,"position_s":%.3f,"rate":%.2f,"seq":%d%b},"id":"%b-%d","type":"playback.%b","time":"%b%02d:%02d:%02d.%03dZ"}' % (  # noqa: E501 - one template
             self._head, self.position_s, self.rate, self._seq, more,
             self._id, self._seq, kind, _date(day), hour, minute, second, milli,
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""One viewer: playback, coverage, taste, journey, hooked. Pure: no Faust, Redis, clock or chance."""
+"""One viewer: playback, coverage, taste, journey, hooked. Pure: no Faust, Redis or clock."""

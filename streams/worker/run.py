@@ -17,7 +17,7 @@ FAILED = 70
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
     uvloop.install()
-    from streams.worker.app import app
+    from streams.worker.app import app  # noqa: PLC0415 - needs the event loop just chosen
 
     process = ModeWorker(app, loglevel=None, override_logging=False, quiet=True, daemon=True)
     code = 0

@@ -59,7 +59,7 @@ def test_the_json_holds_profiles_and_names_what_was_left_out(tmp_path, capsys):
 
 
 def test_a_season_watched_in_one_day_hooks(tmp_path):
-    start = datetime(2023, 3, 1, 18)
+    start = datetime(2023, 3, 1, 18)  # noqa: DTZ001 - Netflix writes UTC without saying so
     names = ("eventType", "sessionOffsetMs", "mediaOffsetMs")
     rows = []
     for episode in range(1, 7):

@@ -177,7 +177,7 @@ def test_the_last_tick_reaches_every_partition_behind_all_events(
 
 
 def test_a_tick_inside_a_file_goes_to_every_partition(hookpoint, arrived, tmp_path, settings):
-    tick = b'{"specversion":"1.0","id":"t","source":"x","type":"stream.tick","time":"2026-03-01T21:00:00Z"}'
+    tick = b'{"specversion":"1.0","id":"t","source":"x","type":"stream.tick","time":"2026-03-01T21:00:00Z"}'  # noqa: E501 - one line is the point
     (tmp_path / "events.jsonl").write_bytes(b"\n".join([an_event(1), tick, an_event(2)]))
     assert hookpoint("replay", "events.jsonl").returncode == 0
     records = arrived()
@@ -225,7 +225,7 @@ def test_a_live_audience_sends_until_it_is_told_to_stop(env, arrived, tmp_path):
 
 
 def _time_s(text):
-    from datetime import datetime
+    from datetime import datetime  # noqa: PLC0415 - one use
 
     return datetime.fromisoformat(text).timestamp()
 

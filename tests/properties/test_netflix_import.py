@@ -107,8 +107,8 @@ CELLS = st.one_of(
 )
 STAMPS = st.one_of(
     st.datetimes(
-        min_value=datetime(2001, 1, 1),
-        max_value=datetime(2025, 1, 1),
+        min_value=datetime(2001, 1, 1),  # noqa: DTZ001 - Netflix writes UTC without saying so
+        max_value=datetime(2025, 1, 1),  # noqa: DTZ001 - as above
     ).map(lambda when: f"{when:%Y-%m-%d %H:%M:%S}"),
     TEXTS,
 )

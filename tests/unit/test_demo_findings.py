@@ -46,7 +46,7 @@ def a_session(playback_id, coverage_s, *, name=None, revision=1):
 
 
 def a_signal(viewer, kind, title_id, at_h, *, name=None, retracts=None) -> Signal:
-    import orjson
+    import orjson  # noqa: PLC0415 - one use
 
     body = {
         "id": name or f"{viewer}-{kind}-{title_id}",

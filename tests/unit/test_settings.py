@@ -101,9 +101,9 @@ class TestKafkaSecurity:
             aiokafka_security(settings)
 
     def test_the_libraries_know_every_argument(self):
-        from inspect import signature
+        from inspect import signature  # noqa: PLC0415
 
-        from aiokafka import AIOKafkaConsumer
+        from aiokafka import AIOKafkaConsumer  # noqa: PLC0415
 
         names = set(aiokafka_security(with_sasl("SASL_SSL")))
         assert names <= set(signature(AIOKafkaConsumer).parameters)
