@@ -146,7 +146,7 @@ class Viewer:
             self.fire(clock_ms, context)
         playback = self.playbacks.get(event.playback)
         if playback is None:
-            playback = self._open(event, source, offset, context)
+            playback = self._open(event, context)
         if not self._glide(playback, event, clock_ms, context):
             self._report(playback, event, clock_ms, context)
         return True
@@ -236,13 +236,13 @@ class Viewer:
             self.close(playback, context)
 
     # -- playbacks -------------------------------------------------------------------------------
-    def _open(self, event: Event, source: str, offset: int, context: Context) -> Playback:
+    def _open(self, event: Event, context: Context) -> Playback:
         key, rules = event.playback, context.rules
         if len(self.playbacks) >= MAX_LIVE:
             self.seal(min(self.playbacks.values(), key=_last), context, event.knot.at_ms)
         if len(self.episodes) > 2 * rules.keep_progress:
             self._shelve_oldest(context)
-        name = repr((self.name, key, source, offset)).encode()
+        name = repr((self.name, key, event.knot.at_ms)).encode()
         session_id = blake2b(name, digest_size=12).hexdigest()
         limit = self._runtime_ms(key[1:], context)
         playback = self.playbacks[key] = Playback(key, session_id, limit)
@@ -526,7 +526,7 @@ def sealed_ms(playback: Playback, rules: Rules) -> int:
 
 
 def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:
-    hour = [(f"hour:{credit.hour}", 1.0)] if facets and credit.hour >= 0 else []
+    hour = [(f"hour:{credit.hour}", 1.0)] if credit.hour >= 0 else []
     return [*facets, *hour]
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 log = structlog.get_logger()
-CATALOGUE_EVERY_S = 1.0
+EVERY_S = 1.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -110,8 +110,9 @@ class Worker:
     async def keep_catalogue(self) -> None:
         """Take in what other workers learn about titles, and say what was rejected."""
         while True:
-            await asyncio.sleep(CATALOGUE_EVERY_S)
+            await asyncio.sleep(EVERY_S)
             await self.patience(self.snapshot.refresh)
+            metrics.REJECT_LOG.flush()
 
 
 def build(settings: Settings | None = None) -> faust.App:
@@ -185,7 +186,7 @@ def _app(settings: Settings) -> faust.App:
         broker_commit_interval=2.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
-        stream_buffer_maxsize=8,
+        stream_buffer_maxsize=4,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         store="memory://",

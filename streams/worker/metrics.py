@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter as Count
+from typing import TYPE_CHECKING
+
+import structlog
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+if TYPE_CHECKING:
+    from streams.worker.decoding import DeadLetter
+
+log = structlog.get_logger()
 
 EVENTS = Counter("hookpoint_events_total", "Valid events applied")
 REPEATED = Counter("hookpoint_events_repeated_total", "Events that a mark showed as applied before")
@@ -24,3 +33,34 @@ def serve(host: str, port: int) -> None:
     """Let Prometheus read the metrics; port 0 turns this off."""
     if port:
         start_http_server(port, addr=host)
+
+
+class RejectLog:
+    """Dead letters in the log: one line a second with counts and an example, not one per record."""
+
+    def __init__(self) -> None:
+        self._counts: Count[str] = Count()
+        self._example: DeadLetter | None = None
+
+    def count(self, letter: DeadLetter) -> None:
+        """Remember one dead letter for the next line."""
+        self._counts[f"{letter.reason}:{letter.field}"] += 1
+        self._example = letter
+
+    def flush(self) -> None:
+        """Say what was rejected since the last time, if anything was."""
+        if self._example is None:
+            return
+        one, counts = self._example, dict(self._counts.most_common(5))
+        log.warning(
+            "records rejected",
+            records=self._counts.total(),
+            reasons=counts,
+            example=f"{one.topic}/{one.partition}/{one.offset}",
+            detail=one.detail,
+        )
+        self._counts.clear()
+        self._example = None
+
+
+REJECT_LOG = RejectLog()

@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 
 from config.kafka import aiokafka_security
 from streams.signals import PROGRESS, SESSIONS, SIGNALS, Out, lineage_header, lineage_order
-from streams.worker.metrics import RECORDS_OUT, REJECTS
+from streams.worker.metrics import RECORDS_OUT, REJECT_LOG, REJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +102,7 @@ class Publisher:
             headers.append(("key", letter.key))
         return Record(self._settings.topics.rejects, where, letter.value, headers)
 
-    async def publish(self, outs: Iterable[tuple[str, Out]], letters: Iterable[DeadLetter]) -> None:
+    async def publish(self, outs: Iterable[tuple[str, Out]], letters: Sequence[DeadLetter]) -> None:
         """Send everything and wait until the broker has it.
 
         Raises:
@@ -110,9 +110,7 @@ class Publisher:
         """
         ordered = sorted(outs, key=lambda pair: lineage_order(*pair))
         records = [self.record(viewer, out) for viewer, out in ordered]
-        for letter in letters:
-            records.append(self.letter(letter))
-            REJECTS.labels(letter.reason).inc()
+        records += map(self.letter, letters)
         if not records:
             return
         try:
@@ -120,6 +118,9 @@ class Publisher:
                 await self._send(records)
         except (KafkaError, OSError, TimeoutError) as error:
             raise BrokerAway(f"{type(error).__name__}: {error}") from error
+        for letter in letters:
+            REJECTS.labels(letter.reason).inc()
+            REJECT_LOG.count(letter)
 
     async def _send(self, records: list[Record]) -> None:
         lanes: dict[tuple[str, int], list[Record]] = {}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 import uvloop
 from mode import Worker as ModeWorker
+from redis.exceptions import RedisError
+
+from streams.worker.publisher import BrokerAway
+from streams.worker.store import StoreAway
+from streams.worker.waiting import wait_for_servers
 
 log = structlog.get_logger()
 FAILED = 70
@@ -17,8 +26,15 @@ FAILED = 70
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
     uvloop.install()
-    from streams.worker.app import app  # noqa: PLC0415 - needs the event loop just chosen
+    from streams.worker.app import app, settings  # noqa: PLC0415 - needs the event loop just chosen
 
+    try:
+        asyncio.run(_until_told_to_stop(wait_for_servers(settings)))
+    except asyncio.CancelledError:
+        sys.exit(0)
+    except (StoreAway, BrokerAway, RedisError, ValueError) as error:
+        log.critical("worker cannot start", error=str(error))
+        sys.exit(FAILED)
     process = ModeWorker(app, loglevel=None, override_logging=False, quiet=True, daemon=True)
     code = 0
     try:
@@ -31,3 +47,10 @@ def run() -> None:
     with contextlib.suppress(ValueError):
         sys.stdout.flush()
     sys.exit(code)
+
+
+async def _until_told_to_stop(waiting: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(waiting)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
