@@ -24,8 +24,8 @@ local taste = tonumber(ARGV[7])
 if taste >= 0 then
   redis.call('DEL', KEYS[2])
   run('HSET', KEYS[2], taste)
-  redis.call('EXPIRE', KEYS[2], ttl)
 end
+redis.call('EXPIRE', KEYS[2], ttl)
 run('HSET', KEYS[3], tonumber(ARGV[8]))
 run('HDEL', KEYS[3], tonumber(ARGV[9]))
 redis.call('EXPIRE', KEYS[3], ttl)
