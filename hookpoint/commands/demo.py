@@ -27,6 +27,9 @@ def demo(  # noqa: PLR0913 - one argument per option
         float,
         typer.Option(min=0.0, help="Spread the weeks over so many seconds; 0 is full speed."),
     ] = 30.0,
+    picture: Annotated[
+        Path | None, typer.Option(help="Save the last view and the comparison as an SVG.")
+    ] = None,
     netflix_export: Annotated[
         Path | None, typer.Option(help="Your own Netflix export instead of an invented audience.")
     ] = None,
@@ -52,7 +55,8 @@ def demo(  # noqa: PLR0913 - one argument per option
             if netflix_export is not None:
                 _netflix(netflix_export, json_out)
             else:
-                _audience(viewers, titles, weeks, seed, seconds)
+                options = (viewers, titles, weeks, seed)
+                _audience(options, seconds, picture)
     except (StackError, SendError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(EXIT_FAILED) from None
@@ -61,12 +65,13 @@ def demo(  # noqa: PLR0913 - one argument per option
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _audience(viewers: int, titles: int, weeks: float, seed: int, seconds: float) -> None:
+def _audience(size: tuple[int, int, float, int], seconds: float, picture: Path | None) -> None:
     from hookpoint.demo.run import run_demo  # noqa: PLC0415  commands load what they need
     from producers.simulator import AudienceOptions  # noqa: PLC0415
 
+    viewers, titles, weeks, seed = size
     options = AudienceOptions(viewers=viewers, titles=titles, weeks=weeks, seed=seed)
-    run_demo(options, seconds or None)
+    run_demo(options, seconds or None, picture)
 
 
 def _netflix(directory: Path, json_out: Path | None) -> None:

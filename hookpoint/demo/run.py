@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.table import Table
 
 from config.settings import Settings
 from consumers.connection import connect
@@ -37,12 +41,13 @@ ROWS_BESIDE_SIGNALS = 21
 PLAIN_WIDTH = 120
 
 
-def run_demo(options: AudienceOptions, seconds: float | None) -> None:
+def run_demo(options: AudienceOptions, seconds: float | None, picture: Path | None = None) -> None:
     """Start servers and a worker, stream the audience through, and compare.
 
     Args:
         options: the audience.
         seconds: wall-clock time that the streaming is spread over; None for full speed.
+        picture: an SVG of the last view and the comparison goes here, if given.
 
     Raises:
         StackError: a server or the worker did not start, ended or came to a halt.
@@ -67,12 +72,16 @@ def run_demo(options: AudienceOptions, seconds: float | None) -> None:
             try:
                 sending.start()
                 reading.start()
-                _Show(settings, truth, console).run(sending, reading, worker)
+                show = _Show(settings, truth, console)
+                show.run(sending, reading, worker)
             finally:
                 sending.stop()
                 reading.stop()
             took_s = time.monotonic() - begun
-        _tell(console, settings, truth, reading)
+        table = _compared(settings, truth, reading)
+        console.print(table)
+        if picture is not None:
+            _save(picture, show.last_view(sending, reading), table)
     console.print(
         f"{reading.processed:,} records in {took_s:.1f} s, "
         f"{reading.processed / took_s:,.0f} a second from sending to the last profile."
@@ -133,6 +142,12 @@ class _Show:
                     )
                 time.sleep(FRAME_S)
 
+    def last_view(self, sending: Sending, reading: Reading) -> RenderableType:
+        """What a terminal showed last."""
+        with ProfileReader(self._settings) as profiles:
+            self._view.found = _genres(profiles, self._viewers)
+        return self._view.draw(sending, reading)
+
     def _frame(
         self, live: Live, sending: Sending, reading: Reading, profiles: ProfileReader
     ) -> None:
@@ -166,21 +181,30 @@ def _all_read(sending: Sending, reading: Reading) -> bool:
     return absorbed and reading.rounds_without_news >= ROUNDS_UNTIL_QUIET
 
 
-def _tell(console: Console, settings: Settings, truth: Truth, reading: Reading) -> None:
+def _save(picture: Path, view: RenderableType, table: Table) -> None:
+    """The last view and the comparison as an SVG."""
+    console = Console(record=True, width=PLAIN_WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print(view)
+    console.print(table)
+    drawn = console.export_svg(title="hookpoint demo")
+    # Rich links fonts from the web; any monospaced font will do.
+    picture.write_text(re.sub(r"@font-face\s*{[^}]*}", "", drawn), encoding="utf-8")
+
+
+def _compared(settings: Settings, truth: Truth, reading: Reading) -> Table:
+    """What was found, beside the truth."""
     signals = list(reading.signals.values())
     with ProfileReader(settings) as profiles:
         tastes = _genres(profiles, list(truth.taste))
     watched = findings.watched_shares(truth)
     given = {viewer: truth.taste[viewer] for viewer in watched}
-    console.print(
-        summary_table(
-            watch=findings.compare_watch_time(truth, reading.sessions),
-            completed=findings.compare_completions(truth, signals),
-            hooks=findings.compare_hooks(truth, signals),
-            watched=findings.compare_tastes(watched, tastes),
-            given=findings.compare_tastes(given, tastes),
-            curves=findings.compare_curves(truth, _curves(settings, truth)),
-        )
+    return summary_table(
+        watch=findings.compare_watch_time(truth, reading.sessions),
+        completed=findings.compare_completions(truth, signals),
+        hooks=findings.compare_hooks(truth, signals),
+        watched=findings.compare_tastes(watched, tastes),
+        given=findings.compare_tastes(given, tastes),
+        curves=findings.compare_curves(truth, _curves(settings, truth)),
     )
 
 

@@ -29,13 +29,14 @@ def summary_table(  # noqa: PLR0913 - one argument per comparison
     _seasons(table, completed, hooks)
     _taste(table, "favourite, as watched", watched, "what they truly watched")
     _taste(table, "favourite, as made", given, "the taste that they were made with")
-    error = f"mean error {_number(curves.mean_error)}" if curves.compared else "none yet"
-    table.add_row(
-        "share who go on",
-        f"{curves.compared:,}",
-        "",
-        f"{error}, where 50 viewers or more are behind it",
-    )
+    if curves.compared:
+        error = f"mean error {_number(curves.mean_error)}"
+        table.add_row(
+            "share who go on",
+            f"{curves.compared:,}",
+            "",
+            f"{error}, where 50 viewers or more are behind it",
+        )
     return table
 
 
