@@ -1,0 +1,287 @@
+"""How fetched records become slices, and what the transport relies on inside Faust and aiokafka.
+
+The second half fails the day that an upgrade moves a private part: it says which, before a worker
+loses or repeats records over it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections import defaultdict
+from importlib.metadata import entry_points, version
+from types import SimpleNamespace
+
+import aiokafka
+import faust
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.worker.transport import Consumer, ConsumerThread, Slice, SliceSchema, Transport, slices
+
+A, B, C = TP("events", 0), TP("events", 1), TP("titles", 0)
+
+
+def records(first, last):
+    return [SimpleNamespace(offset=offset) for offset in range(first, last + 1)]
+
+
+def cut(fetched, most=3, start=None):
+    found = slices(fetched, (start or {}).get, most)
+    return [(tp, [record.offset for record in part]) for tp, part in found]
+
+
+# -- slices ----------------------------------------------------------------------------------------
+def test_a_partition_is_cut_into_slices_of_at_most_the_most_in_order():
+    assert cut({A: records(0, 6)}) == [(A, [0, 1, 2]), (A, [3, 4, 5]), (A, [6])]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])]
+)
+def test_no_slice_is_empty_and_none_too_long(count, sizes):
+    assert [len(part) for _, part in cut({A: records(10, 9 + count)})] == sizes
+
+
+def test_partitions_take_turns_so_that_a_long_one_starves_nobody():
+    found = cut({A: records(0, 8), B: records(0, 1), C: records(0, 3)})
+    assert [tp for tp, _ in found] == [A, B, C, A, C, A]
+
+
+def test_records_below_the_read_offset_are_skipped_and_the_rest_is_cut_from_there():
+    assert cut({A: records(0, 6)}, start={A: 2}) == [(A, [2, 3, 4]), (A, [5, 6])]
+
+
+def test_a_partition_whose_records_all_lie_below_gives_no_slice():
+    assert cut({A: records(0, 4), B: records(5, 5)}, start={A: 5, B: 5}) == [(B, [5])]
+
+
+def test_only_the_partition_that_was_sought_skips():
+    assert cut({A: records(0, 1), B: records(0, 1)}, start={B: 1}) == [(A, [0, 1]), (B, [1])]
+
+
+def test_gaps_that_compaction_or_transactions_left_do_not_matter():
+    holes = [record for record in records(0, 9) if record.offset % 4 == 1]
+    assert cut({A: holes}, most=2) == [(A, [1, 5]), (A, [9])]
+
+
+def test_nothing_fetched_gives_nothing():
+    assert cut({}) == cut({A: []}) == []
+
+
+def test_every_record_comes_exactly_once():
+    fetched = {A: records(3, 40), B: records(0, 7), C: records(100, 100)}
+    found = [(tp, offset) for tp, part in cut(fetched, most=4) for offset in part]
+    assert sorted(found) == sorted((tp, r.offset) for tp, part in fetched.items() for r in part)
+
+
+def test_a_slice_knows_its_first_and_last_offset():
+    part = Slice(A, records(5, 9))
+    assert (part.first, part.last) == (5, 9)
+
+
+def test_the_schema_hands_a_slice_on_as_it_is():
+    schema = SliceSchema()
+    message = SimpleNamespace(key=b"k", value=Slice(A, records(0, 1)))
+    assert schema.loads_key(None, message) is None
+    assert schema.loads_value(None, message) is message.value
+
+
+# -- what is acked is what is committed ------------------------------------------------------------
+def bare_consumer():
+    consumer = object.__new__(Consumer)
+    consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
+    consumer._read_offset = defaultdict(lambda: None)
+    return consumer
+
+
+def test_acking_the_last_of_a_slice_commits_all_of_it():
+    consumer = bare_consumer()
+    consumer._acked[A].append(999)
+    consumer._acked_index[A].add(999)
+    assert consumer._new_offset(A) == 1000
+    assert consumer._new_offset(A) is None
+    assert not consumer._acked_index[A]
+
+
+def test_of_several_slices_acked_since_the_last_commit_the_last_counts():
+    consumer = bare_consumer()
+    consumer._acked[A].extend([999, 1999])
+    assert consumer._new_offset(A) == 2000
+
+
+def test_what_was_not_acked_is_not_committed():
+    assert bare_consumer()._new_offset(A) is None
+
+
+def test_the_read_position_is_none_before_any_seek_and_a_number_after():
+    consumer = bare_consumer()
+    assert consumer._position_of(A) is None
+    consumer._read_offset[A] = 7
+    assert consumer._position_of(A) == 7
+
+
+# -- what this leans on ----------------------------------------------------------------------------
+def parameters(of):
+    return [name for name in inspect.signature(of).parameters if name != "self"]
+
+
+PRIVATE_METHODS = [
+    (FaustConsumer, "getmany", ["timeout"], inspect.isasyncgenfunction),
+    (FaustConsumer, "_wait_next_records", ["timeout"], inspect.iscoroutinefunction),
+    (FaustConsumer, "_new_offset", ["tp"], inspect.isfunction),
+    (FaustConsumer, "_add_gap", ["tp", "offset_from", "offset_to"], inspect.iscoroutinefunction),
+    (FaustConsumer, "perform_seek", [], inspect.iscoroutinefunction),
+    (FaustConsumer, "stop_flow", [], inspect.isfunction),
+    (FaustConsumer, "ack", ["message"], inspect.isfunction),
+    (driver.Consumer, "_new_consumer_thread", [], inspect.isfunction),
+    (driver.Consumer, "_to_message", ["tp", "record"], inspect.isfunction),
+    (driver.Consumer, "seek_to_committed", [], inspect.iscoroutinefunction),
+    (driver.Consumer, "assignment", [], inspect.isfunction),
+    (
+        driver.AIOKafkaConsumerThread,
+        "_create_worker_consumer",
+        ["transport"],
+        inspect.isfunction,
+    ),
+    (driver.AIOKafkaConsumerThread, "seek_wait", ["partitions"], inspect.iscoroutinefunction),
+    (
+        driver.AIOKafkaConsumerThread,
+        "earliest_offsets",
+        ["partitions"],
+        inspect.iscoroutinefunction,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "expected", "kind"),
+    PRIVATE_METHODS,
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_faust_has_the_method_that_the_transport_overrides_or_calls(owner, name, expected, kind):
+    where = f"{owner.__module__}.{owner.__qualname__}.{name}"
+    method = getattr(owner, name, None)
+    assert method is not None, f"{where} is gone: read streams/worker/transport.py again"
+    found = parameters(method)
+    assert found == expected, f"{where} takes {found} now, the transport was written for {expected}"
+    assert kind(method), f"{where} is no longer what {kind.__name__} tests for"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept_in"),
+    [
+        ("_acked", "__init__"),
+        ("_acked_index", "__init__"),
+        ("_read_offset", "__init__"),
+        ("_committed_offset", "__init__"),
+        ("_buffered_partitions", "__init__"),
+    ],
+)
+def test_faust_s_consumer_keeps_the_attribute_that_the_transport_reads(name, kept_in):
+    source = inspect.getsource(getattr(FaustConsumer, kept_in))
+    assert f"self.{name} = " in source, f"Faust's Consumer no longer makes {name} when it is made"
+
+
+def test_faust_s_consumer_has_a_flow_that_can_be_stopped():
+    assert FaustConsumer.flow_active is True, "Consumer.flow_active is no class attribute any more"
+
+
+LINES_RELIED_ON = [
+    (
+        FaustConsumer._drain_messages,
+        r"if r_offset is None or offset >= r_offset:",
+        "a message at the read offset itself must be let through, for a seek sets it to the next",
+    ),
+    (
+        FaustConsumer._drain_messages,
+        r"set_read_offset\(tp, offset\)",
+        "the read offset must follow the last record of each slice",
+    ),
+    (
+        FaustConsumer.ack,
+        r"if committed is None or offset >= committed:",
+        "an ack below the committed offset is ignored, above it kept",
+    ),
+    (
+        FaustConsumer.perform_seek,
+        r"await self\.seek_to_committed\(\)",
+        "a seek after an assignment must come through our override",
+    ),
+    (
+        driver.AIOKafkaConsumerThread._create_worker_consumer,
+        r'isolation_level: str = "read_uncommitted"',
+        "Faust hard-codes the isolation level; if it no longer does, set it the public way",
+    ),
+    (
+        driver.AIOKafkaConsumerThread._seek_wait,
+        r"self\.consumer\._read_offset\[tp\] = offset",
+        "a seek must set the read offset, or records of before it get through",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "why"), LINES_RELIED_ON, ids=lambda it: getattr(it, "__name__", "")
+)
+def test_faust_still_does_what_the_transport_relies_on(function, line, why):
+    assert re.search(line, inspect.getsource(function)), f"{function.__qualname__} changed: {why}"
+
+
+def test_faust_calls_what_is_overridden():
+    assert "getmany(timeout=" in inspect.getsource(FaustConsumer._drain_messages)
+    assert "self._new_offset(" in inspect.getsource(FaustConsumer), "_new_offset is not called"
+    made_by = inspect.getsource(driver.Consumer.__init__) + inspect.getsource(
+        FaustConsumer.__init__
+    )
+    made_by += inspect.getsource(driver.ThreadDelegateConsumer)
+    assert "self._new_consumer_thread()" in made_by, "_new_consumer_thread is not called"
+
+
+def test_the_overrides_are_overrides_and_take_what_faust_gives():
+    for name in ("getmany", "_new_offset", "_add_gap", "seek_to_committed", "_new_consumer_thread"):
+        ours, theirs = getattr(Consumer, name), getattr(driver.Consumer, name)
+        assert ours is not theirs
+        assert parameters(ours) == parameters(theirs), name
+    thread = "_create_worker_consumer"
+    ours, theirs = getattr(ConsumerThread, thread), getattr(driver.AIOKafkaConsumerThread, thread)
+    assert parameters(ours) == parameters(theirs)
+
+
+async def test_records_of_aborted_transactions_are_not_read():
+    """Faust asks for all records outside its own transactions; the thread must ask again."""
+    app = faust.App("test", broker="kafka://127.0.0.1:1", store="memory://", loghandlers=[])
+    app.transport = Transport(app.conf.broker_consumer, app)
+
+    async def ignore(*_):
+        """Faust wants callbacks; nothing is assigned here."""
+
+    consumer = Consumer(app.transport, ignore, ignore, ignore, loop=asyncio.get_running_loop())
+    thread = consumer._new_consumer_thread()
+    assert isinstance(thread, ConsumerThread)
+    made = thread._create_worker_consumer(app.transport)
+    theirs = driver.AIOKafkaConsumerThread._create_worker_consumer(thread, app.transport)
+    assert theirs._isolation_level == "read_uncommitted", "Faust no longer hard-codes it"
+    assert made._isolation_level == "read_committed"
+
+
+def test_aiokafka_takes_the_isolation_level_when_it_starts_and_not_before():
+    started = inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "isolation_level=self._isolation_level" in started, "setting it after the making is late"
+    assert "isolation_level" in parameters(Fetcher.__init__)
+    assert READ_COMMITTED == 1
+
+
+def test_the_versions_are_those_that_were_read():
+    assert version("faust-streaming") == "0.15.3", "read the transport against the new Faust first"
+    assert re.match(r"0\.14\.", version("aiokafka")), "read the transport against the new aiokafka"
+
+
+def test_the_transport_is_found_under_its_name():
+    (found,) = (it for it in entry_points(group="faust.transports") if it.name == "slices")
+    assert found.load() is Transport
+    assert Transport.Consumer is Consumer
