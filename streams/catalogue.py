@@ -70,8 +70,10 @@ class Curve:
         if not all(0 <= low_j <= c_j <= 1 for c_j, low_j in zip(c, low, strict=True)):
             raise ValueError("curve: 0 <= low <= c <= 1 does not hold")
         rising = edges == tuple(sorted(edges)) and cdf == tuple(sorted(cdf))
-        if len(edges) != len(cdf) or not rising or edges[:1] != (0.0,) or cdf[-1:] != (1.0,):
-            raise ValueError("curve: gap_s and gap_cdf must rise together from 0 to 1")
+        if len(edges) != len(cdf) or not rising or edges[:1] != (0.0,):
+            raise ValueError("curve: gap_s and gap_cdf must rise together from 0")
+        if cdf[:1] != (0.0,) or cdf[-1:] != (1.0,):
+            raise ValueError("curve: gap_cdf must rise from 0 to 1")
         return cls(version, c, low, n, edges, cdf)
 
 

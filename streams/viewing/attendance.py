@@ -28,12 +28,15 @@ class Attendance:
         self.recent: dict[str, iv.Intervals] = {}
         self.folded_to: dict[str, int] = {}
 
-    def seal(self, playback: Playback, now_ms: int) -> None:
-        """Take in a playback that can no longer be mended."""
+    def seal(self, playback: Playback, now_ms: int, live: Iterable[Playback]) -> None:
+        """Take in a playback that can no longer be mended.
+
+        What a live playback may overlap stays in detail, however long that one goes on.
+        """
         device = _device(playback)
         fresh = iv.clip(playback.played_all(), self.folded_to.get(device, 0))
         self.recent[device] = iv.union(self.recent.get(device, []), fresh)
-        self._fold(now_ms - KEPT_MS)
+        self._fold(min([now_ms - KEPT_MS, *(other.first_ms for other in live)]))
 
     def _fold(self, before_ms: int) -> None:
         for device, intervals in list(self.recent.items()):

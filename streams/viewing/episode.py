@@ -16,7 +16,7 @@ from streams.viewing.taste import autoplay_factor, viewing_value
 
 if TYPE_CHECKING:
     from streams.rules import Rules
-    from streams.viewing.playback import Playback
+    from streams.viewing.playback import Playback, PlaybackKey
 
 EpisodeKey = tuple[str, int, int]
 """title id, season, episode (0, 0 for a film)."""
@@ -209,9 +209,9 @@ class Episode:
         return bool(self.live or self.opened_ms)
 
 
-def _reported(playback: Playback) -> tuple[int, int, str]:
-    return playback.last_ms, playback.first_ms, playback.session_id
+def _reported(playback: Playback) -> tuple[int, int, PlaybackKey]:
+    return playback.last_ms, playback.first_ms, playback.key
 
 
-def _began(playback: Playback) -> tuple[int, str]:
-    return playback.first_ms, playback.session_id
+def _began(playback: Playback) -> tuple[int, PlaybackKey]:
+    return playback.first_ms, playback.key

@@ -265,7 +265,7 @@ class Journey:
         self, word: Word, at_ms: int, view: View, found: Chance | None, retracts: str | None = None
     ) -> Signal:
         self.sent += 1
-        name = (self.viewer, self.title_id, self.season, self.epoch, word, self.sent)
+        name = (self.viewer, self.title_id, self.season, self.epoch, word, self.sent, at_ms)
         signal_id = blake2b(repr(name).encode(), digest_size=16).hexdigest()
         k = self.reached
         because: dict[str, Any] = {

@@ -37,6 +37,8 @@ CELL_MS = 900_000
 LINE_MS = 2_000
 MAX_STRUCTURAL = 2_000
 """Acts of one playback that are kept; a player that reports more is broken."""
+MAX_KNOTS = 5_000
+"""Acts and heartbeats that are kept: 24 hours with a stall every 30 seconds."""
 
 
 class Knot(NamedTuple):
@@ -91,7 +93,13 @@ class KnotSet:
     @property
     def full(self) -> bool:
         """Whether no further act may be added."""
-        return self._structural >= MAX_STRUCTURAL
+        return self._structural >= MAX_STRUCTURAL or len(self.knots) >= MAX_KNOTS
+
+    def refuses(self, knot: Knot) -> bool:
+        """Whether there is no room for this report; a heartbeat on a known line needs none."""
+        if knot.kind == HEARTBEAT:
+            return len(self.knots) >= MAX_KNOTS and _cell(knot) not in self._cells
+        return self.full
 
     def add(self, knot: Knot) -> Added:
         """Add one report; the result depends on the set only, not on the order of calls."""
@@ -114,7 +122,7 @@ class KnotSet:
         if not knots:
             return False
         last = knots[-1]
-        if not (knot.seq > last.seq if self.sequenced else knot > last):
+        if knot <= last or (self.sequenced and knot.seq <= last.seq):
             return False
         cell = _cell(knot)
         held = self._cells.get(cell)

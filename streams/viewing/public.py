@@ -48,7 +48,7 @@ def write_of(viewer: Viewer, context: Context) -> Write:
         _progress(viewer),
         [episode_field(key) for key in sorted(viewer.gone_episodes)],
         _hooked(viewer, context),
-        [season_field(key) for key in sorted(viewer.gone_journeys)],
+        [season_field(key) for key in sorted(viewer.gone_journeys | _without_state(viewer))],
     )
 
 
@@ -67,7 +67,7 @@ def taste_fields(viewer: Viewer, context: Context) -> dict[str, str]:
 def _progress(viewer: Viewer) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     for key in sorted(viewer.changed_episodes):
-        episode = viewer.episodes.get(key)
+        episode = viewer.episodes.get(key) or viewer.leaving.get(key)
         if episode is not None:
             fields[episode_field(key)] = orjson.dumps(
                 {
@@ -81,11 +81,17 @@ def _progress(viewer: Viewer) -> dict[str, bytes]:
     return fields
 
 
+def _without_state(viewer: Viewer) -> set[SeasonKey]:
+    """Seasons whose only signal was retracted, or that are watched anew."""
+    journeys = viewer.journeys
+    return {k for k in viewer.changed_journeys if k in journeys and not journeys[k].state}
+
+
 def _hooked(viewer: Viewer, context: Context) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     for key in sorted(viewer.changed_journeys):
         journey = viewer.journeys.get(key)
-        if journey is not None:
+        if journey is not None and journey.state:
             fields[season_field(key)] = orjson.dumps(
                 {
                     "state": journey.state,

@@ -101,6 +101,15 @@ class Taste:
             if len(sums.positive) > 2 * KEPT_VALUES or len(sums.negative) > 2 * KEPT_VALUES:
                 sums.forget_faint()
 
+    def reach(self, at_ms: int) -> None:
+        """Read shares as of ``at_ms`` at the earliest.
+
+        A contribution that was taken back leaves no sums but would leave its time, and shares
+        would depend on the order in which late events came.
+        """
+        self.now.last_ms = max(self.now.last_ms, at_ms)
+        self.lasting.last_ms = max(self.lasting.last_ms, at_ms)
+
     def take_back(self, at_ms: int, values: list[tuple[str, float]], weight: float) -> None:
         """Undo one viewing that was counted before."""
         self.now.take_back(at_ms, values, weight)

@@ -75,6 +75,7 @@ class Viewer:
         "gone_episodes",
         "gone_journeys",
         "journeys",
+        "leaving",
         "marks",
         "name",
         "outbox",
@@ -114,6 +115,7 @@ class Viewer:
         self.changed_journeys: set[SeasonKey] = set()
         self.gone_episodes: set[EpisodeKey] = set()
         self.gone_journeys: set[SeasonKey] = set()
+        self.leaving: dict[EpisodeKey, Episode] = {}
         self.taste_changed = False
         self.rest_changed = False
         self.touched = False
@@ -186,7 +188,7 @@ class Viewer:
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
         _, _, knot, bare, facts = event
         kind, at_ms = knot.kind, knot.at_ms
-        if playback.knots.full and kind != HEARTBEAT:
+        if playback.knots.refuses(knot):
             raise Reject("field", "playback_id", "more reports than any player makes")
         learnt = playback.learn(facts, at_ms)
         if learnt and self._relimit(playback, context):
@@ -200,13 +202,15 @@ class Viewer:
         upset = learnt or added is Added.REORDERED
         if upset or kind in ENDS:
             self.episodes[playback.key[1:]].steady = (1, 0)
+        imputed = self._reimpute(context) if self.bares or unbared else []
         self._follow(playback, at_ms, clock_ms, context, kind)
-        if upset or kind in ACTS:
+        if upset or kind in ACTS or playback.closed:
             self._restreak(context)
+        for other in imputed:
+            if other is not playback:
+                self._follow(other, at_ms, clock_ms, context, int(Kind.PAUSE))
         if unbared:
             self.bares = any(p.bare for p in self.playbacks.values())
-        if self.bares or unbared:
-            self._reimpute(at_ms, clock_ms, context)
 
     def _follow(
         self, playback: Playback, at_ms: int, clock_ms: int, context: Context, kind: int
@@ -227,9 +231,9 @@ class Viewer:
                 self._travel(episode, at_ms, context, crossed=crossed)
             elif at_ms > journey.last_ms:
                 journey.last_ms = at_ms
-        if crossed or kind not in QUIET:
+        if crossed or kind not in QUIET or playback.closed:
             self.weigh(episode, context, settled=False)
-            self.due_ms = min(self.due_ms, playback.silence_ms(rules))
+        self.due_ms = min(self.due_ms, playback.silence_ms(rules))
         if playback.closed:
             self._mend(playback, clock_ms, context)
         elif playback.ended:
@@ -240,6 +244,7 @@ class Viewer:
         key, rules = event.playback, context.rules
         if len(self.playbacks) >= MAX_LIVE:
             self.seal(min(self.playbacks.values(), key=_last), context, event.knot.at_ms)
+            self.due_ms = 0
         if len(self.episodes) > 2 * rules.keep_progress:
             self._shelve_oldest(context)
         name = repr((self.name, key, event.knot.at_ms)).encode()
@@ -251,11 +256,13 @@ class Viewer:
         if episode is None:
             episode = self.episodes[key[1:]] = Episode(key[1:])
             self.shelf.pop(key[1:], None)
+            self.gone_episodes.discard(key[1:])
             journey = self.journeys.get(key[1:3])
             episode.floor = journey.steps.get(key[3]) if journey else None
         if not episode.live:
             self.rest_changed = True  # it moves from the settled part of the state to the live one
-        episode.runtime_ms = episode.runtime_ms or limit
+        if limit and not episode.runtime_ms:
+            episode.runtime_ms, episode.steady = limit, (1, 0)
         episode.live.append(playback)
         self.due_ms = min(self.due_ms, event.knot.at_ms + int(rules.silence_playing_s * 1000))
         return playback
@@ -279,17 +286,20 @@ class Viewer:
         """Send the summary of a playback that is over, if it says anything new."""
         playback.closed = True
         self.due_ms = min(self.due_ms, sealed_ms(playback, context.rules))
+        if playback.last_ms > self.taste_ms:
+            self.taste_ms, self.taste_changed = playback.last_ms, True
+        self.taste.reach(self.taste_ms)
         figures = playback.figures()
-        if figures == playback.sent:
+        said = [*figures, playback.fact("device"), playback.fact("country")]
+        if said == playback.sent:
             return
         playback.revision += 1
         self.watched_ms = self.attendance.total_ms(self.playbacks.values())
-        self.taste_ms = max(self.taste_ms, playback.last_ms)
         self.taste_changed = True
         self._emit(SESSIONS, self.name, session_body(self.name, playback, figures))
         body = progress_session_body(self.name, playback, figures, playback.sent)
         self._emit(PROGRESS, playback.key[1], body)
-        playback.sent = figures
+        playback.sent = said
         if playback.key[2]:
             self._count_towards_season(playback, context)
 
@@ -314,9 +324,9 @@ class Viewer:
         """Past the lateness: nothing mends this playback any more."""
         self.close(playback, context)
         self.chain = max(self.chain, (playback.last_ms, playback.streak))
-        self.attendance.seal(playback, at_ms)
         self.episodes[playback.key[1:]].seal(playback, context.rules)
         del self.playbacks[playback.key]
+        self.attendance.seal(playback, at_ms, self.playbacks.values())
         self.rest_changed = True
 
     # -- automatic starts ------------------------------------------------------------------------
@@ -340,7 +350,9 @@ class Viewer:
             end_ms = max(end_ms, playback.last_ms)
 
     # -- feeds of bare words ---------------------------------------------------------------------
-    def _reimpute(self, at_ms: int, clock_ms: int, context: Context) -> None:
+    def _reimpute(self, context: Context) -> list[Playback]:
+        """Credit every dangling ``play`` up to the viewer's next event; those that changed."""
+        changed = []
         for playback in list(self.playbacks.values()):
             cursor = playback.cursor
             if not (playback.bare and cursor) and playback.extra is None:
@@ -353,8 +365,9 @@ class Viewer:
                 if cursor and knot.at_ms > cursor.at_ms
             ]
             if playback.impute(min(later, default=0), context.rules):
-                self._follow(playback, at_ms, clock_ms, context, int(Kind.PAUSE))
+                changed.append(playback)
             self.due_ms = min(self.due_ms, playback.silence_ms(context.rules))
+        return changed
 
     # -- taste -----------------------------------------------------------------------------------
     def weigh(self, episode: Episode, context: Context, *, settled: bool) -> None:
@@ -381,6 +394,7 @@ class Viewer:
         if journey.state == "completed" and at_ms - journey.last_ms > over_ms:
             journey.restart()
             episode.floor = None
+            self.changed_journeys.add(key)
         journey.last_ms = max(journey.last_ms, at_ms)
         if crossed:
             journey.steps[episode.key[2]] = episode.step()
@@ -397,6 +411,7 @@ class Viewer:
 
     def _set_out(self, key: SeasonKey) -> Journey:
         journey = self.journeys[key] = Journey(self.name, *key)
+        self.gone_journeys.discard(key)
         self.rest_changed = True
         return journey
 
@@ -430,6 +445,7 @@ class Viewer:
             else:
                 self.close(what, context)
                 self.weigh(self.episodes[what.key[1:]], context, settled=False)
+                self._restreak(context)
         elif isinstance(what, Journey):
             key = (what.title_id, what.season)
             signal = what.idle(due, season_view(key, context))
@@ -453,11 +469,14 @@ class Viewer:
     def _shelve(self, episode: Episode, context: Context) -> None:
         """Forget an episode's coverage; its published progress stays while there is room."""
         del self.episodes[episode.key]
+        if episode.key in self.changed_episodes:
+            self.leaving[episode.key] = episode  # what changed last is still to be published
         self.shelf[episode.key] = episode.seen_ms
         while len(self.shelf) + len(self.episodes) > context.rules.keep_progress and self.shelf:
             oldest = min(self.shelf, key=lambda key: (self.shelf[key], key))
             del self.shelf[oldest]
             self.gone_episodes.add(oldest)
+            self.changed_episodes.discard(oldest)
         while len(self.journeys) > context.rules.keep_journeys:
             key = min(self.journeys, key=lambda key: (self.journeys[key].last_ms, key))
             del self.journeys[key]
@@ -502,9 +521,23 @@ def earliest(viewer: Viewer, context: Context) -> Timer | None:
     rules = context.rules
     found: Timer | None = None
     for timer in _timers(viewer, context, rules):
-        if found is None or timer.due_ms < found.due_ms:
+        if found is None or timer.due_ms < found.due_ms or _breaks_tie(timer, found):
             found = timer
     return found
+
+
+def _breaks_tie(timer: Timer, found: Timer) -> bool:
+    return timer.due_ms == found.due_ms and _order(timer) < _order(found)
+
+
+def _order(timer: Timer) -> tuple[int, str]:
+    """Which of two timers comes first at one time: not the one that was read first."""
+    what = timer.target
+    if isinstance(what, Playback):
+        return 0, repr(what.key)
+    if isinstance(what, Journey):
+        return 1, repr((what.title_id, what.season))
+    return 2, repr(what.key)
 
 
 def _timers(viewer: Viewer, context: Context, rules: Rules) -> Iterator[Timer]:
@@ -530,9 +563,9 @@ def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tu
     return [*facets, *hour]
 
 
-def _first(playback: Playback) -> tuple[int, str]:
-    return playback.first_ms, playback.session_id
+def _first(playback: Playback) -> tuple[int, PlaybackKey]:
+    return playback.first_ms, playback.key
 
 
-def _last(playback: Playback) -> tuple[int, str]:
-    return playback.last_ms, playback.session_id
+def _last(playback: Playback) -> tuple[int, PlaybackKey]:
+    return playback.last_ms, playback.key

@@ -2,7 +2,8 @@
 
 ``live``: marks, playbacks that are not sealed, and the episodes and journeys they belong to;
 written with every slice. ``rest``: everything settled. ``out``: the outbox. Each part is a JSON
-list, because lists are the smallest and the fastest that orjson makes.
+list, because lists are the smallest and the fastest that orjson makes. What moves from one part to
+the other is sorted, so that the bytes do not tell when a state was last read.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def dump_live(viewer: Viewer) -> bytes:
             FORMAT,
             viewer.marks,
             [_playback(p) for p in viewer.playbacks.values()],
-            [_episode(e) for e in viewer.episodes.values() if e.live],
-            [_journey(j) for key, j in viewer.journeys.items() if key in seasons],
+            [_episode(e) for _, e in sorted(viewer.episodes.items()) if e.live],
+            [_journey(j) for key, j in sorted(viewer.journeys.items()) if key in seasons],
             _taste(viewer.taste),
             viewer.taste_ms,
             viewer.watched_ms,
@@ -68,8 +69,8 @@ def dump_rest(viewer: Viewer) -> bytes:
     return orjson.dumps(
         [
             FORMAT,
-            [_episode(e) for e in viewer.episodes.values() if not e.live],
-            [_journey(j) for key, j in viewer.journeys.items() if key not in seasons],
+            [_episode(e) for _, e in sorted(viewer.episodes.items()) if not e.live],
+            [_journey(j) for key, j in sorted(viewer.journeys.items()) if key not in seasons],
             [[*key, seen] for key, seen in viewer.shelf.items()],
             [at.folded_ms, at.recent, at.folded_to],
             viewer.chain,
