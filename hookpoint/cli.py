@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
+from pydantic import ValidationError
 
 from hookpoint.commands import bench, demo, look, replay, stack, worker
 
@@ -16,6 +19,15 @@ for module in (stack, worker, replay, demo, look, bench):
     module.register(app)
 
 
+EXIT_USAGE = 2
+
+
 def main() -> None:
     """Entry point of the ``hookpoint`` script."""
-    app()
+    try:
+        app()
+    except ValidationError as error:  # a setting that cannot be right: say which, without a trace
+        for problem in error.errors():
+            name = "__".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"HOOKPOINT_{name}: {problem['msg']}", err=True)
+        sys.exit(EXIT_USAGE)

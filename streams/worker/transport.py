@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 
+FETCH_WAIT_MS = 250
+"""How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker that
+does not is asked again after this."""
+
+
 class Slice(NamedTuple):
     """Consecutive records of one partition, as aiokafka hands them out."""
 
@@ -77,7 +82,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust hard-codes the other
+        # Faust hard-codes both, the other way.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
 
