@@ -1,0 +1,1 @@
+"""How fast it is on this machine, beside a plain per-event agent, and whether it is right."""

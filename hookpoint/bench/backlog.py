@@ -1,0 +1,104 @@
+"""The stream that the contenders work off: made by seed, and on the broker before any timing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from producers.pacing import send_paced
+from producers.replay import TICK_AFTER_S
+from producers.send import BulkSender, Lane
+from producers.simulator import Audience, AudienceOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from config.settings import Settings
+
+TITLES = 40
+SAMPLE_VIEWERS = 300
+ESTIMATES = 4
+"""Estimates of the length; each starts from what the one before has missed by."""
+START_WEEKS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What one run measures."""
+
+    events: int = 600_000
+    """About how many events the stream has."""
+    viewers: int = 4_000
+    seed: int = 7
+    rounds: int = 3
+    """Rounds of hookpoint."""
+    plain_rounds: int = 2
+    """Rounds of the plain agent, each between two of hookpoint."""
+    plain_events: int = 30_000
+    """The plain agent stops after so many events ..."""
+    plain_seconds: float = 20.0
+    """... or so many seconds, whatever comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is on the broker. ``last_offsets`` per partition of the events topic.
+
+    ``events`` leaves out the ``ticks``: one record per partition that ends the stream.
+    """
+
+    events: int
+    ticks: int
+    bytes: int
+    last_offsets: Mapping[int, int]
+
+
+def audience_of(options: BenchOptions) -> Audience:
+    """An audience that lives for as long as ``options.events`` events take."""
+    wanted = AudienceOptions(viewers=options.viewers, titles=TITLES, seed=options.seed)
+    sample = replace(wanted, viewers=min(options.viewers, SAMPLE_VIEWERS), keep_truth=False)
+    of_sample = options.events * sample.viewers / options.viewers
+    weeks = START_WEEKS
+    for _ in range(ESTIMATES):
+        found = sum(1 for _ in Audience(replace(sample, weeks=weeks)).records())
+        # A life this short may hold no event yet; then try a longer one.
+        weeks *= of_sample / found if found else 2.0
+    return Audience(replace(wanted, weeks=weeks))
+
+
+def send_backlog(settings: Settings, audience: Audience, told: Callable[[int], None]) -> Backlog:
+    """Send catalogue, events and ticks, and wait until the broker has confirmed them all.
+
+    Args:
+        settings: names of the topics, which must exist.
+        audience: whose events; its truth is known afterwards without another run.
+        told: is told every now and then how many events have been handed over.
+
+    Raises:
+        SendError: the broker refused or was away for too long.
+    """
+    return asyncio.run(_send(settings, audience, told))
+
+
+async def _send(settings: Settings, audience: Audience, told: Callable[[int], None]) -> Backlog:
+    events, reached_s = 0, audience.options.start_s
+
+    def count(more: int, time_s: float) -> None:
+        nonlocal events, reached_s
+        events, reached_s = events + more, time_s
+        told(events)
+
+    topic = settings.topics.events
+    async with BulkSender(settings) as sender:
+        await sender.send_titles(audience.catalogue())
+        await sender.flush()
+        catalogue_bytes = sender.sent.bytes
+        await send_paced(sender, topic, audience.records(), None, count)
+        await sender.send_tick(reached_s + TICK_AFTER_S)
+    last_offsets = {
+        lane.partition: offset
+        for lane, offset in sender.sent.last_offsets.items()
+        if isinstance(lane, Lane) and lane.topic == topic
+    }
+    return Backlog(events, len(last_offsets), sender.sent.bytes - catalogue_bytes, last_offsets)

@@ -1,0 +1,184 @@
+"""The two contenders, one round each: a process of its own, names of its own, the same backlog."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from consumers.connection import connect
+from consumers.feed import Feed
+from hookpoint.bench.measuring import LOOK_EVERY_S, Contender, Figures, measure
+from hookpoint.bench.plain_agent import COUNT_EVERY, COUNT_FIELD, COUNT_KEY
+from hookpoint.demo.worker import RunningWorker, running_worker
+from hookpoint.processes import StackError
+from hookpoint.topics import ensure_topics
+from streams.keys import Keys
+from streams.worker.redis_store import RedisStore
+from streams.worker.titles import TitleStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from config.settings import Settings
+    from hookpoint.bench.backlog import Backlog, BenchOptions
+
+HOOKPOINT, PLAIN = "hookpoint worker", "plain Faust agent"
+TIMERS_WITHIN_S = 30.0
+STOP_WITHIN_S = 15.0
+
+
+def settings_of_round(settings: Settings, own: str) -> Settings:
+    """Group, keys and outputs of one round; it shares catalogue and events with all others."""
+    inputs = {"events": settings.topics.events, "titles": settings.topics.titles}
+    topics = {role: inputs.get(role, f"{own}-{role}") for role, _ in settings.topics}
+    return settings.model_copy(
+        update={
+            "topics": settings.topics.model_copy(update=topics),
+            "group": own,
+            "key_prefix": f"{own}:",
+        }
+    )
+
+
+def hookpoint_round(
+    settings: Settings,
+    backlog: Backlog,
+    titles: Sequence[Mapping[str, Any]],
+    told: Callable[[int], None],
+) -> Figures:
+    """One worker works off the whole backlog, with nothing known but the catalogue.
+
+    Raises:
+        StackError: the worker ended or came to a halt, or records were rejected.
+    """
+    ensure_topics(settings)
+    asyncio.run(_know_titles(settings, titles))
+    with closing(connect(settings)) as client:
+        marks = _Marks(settings, client, backlog)
+        started_s = time.monotonic()
+        with running_worker(settings) as worker:
+            contender = Contender(
+                HOOKPOINT, worker.process.pid, started_s, worker.check, marks.absorbed
+            )
+            figures = measure(contender, backlog.events + backlog.ticks, None, told)
+            timers_s = marks.timers_done_after(worker.check)
+    rejected = _rejected(settings)
+    if rejected:
+        raise StackError(f"the worker rejected {rejected:,} records of a valid stream")
+    # The ticks end each partition, so they are all among what was seen.
+    return replace(figures, events=figures.events - backlog.ticks, timers_s=timers_s)
+
+
+async def _know_titles(settings: Settings, titles: Sequence[Mapping[str, Any]]) -> None:
+    """Put the catalogue where the worker finds it: backlogs meet a service that has one."""
+    store = RedisStore(settings)
+    try:
+        values = {str(title["title_id"]): orjson.dumps(title) for title in titles}
+        await TitleStore(settings, store).put({**values})
+    finally:
+        await store.close()
+
+
+class _Marks:
+    """How far a worker's marks are, asked for by name."""
+
+    def __init__(self, settings: Settings, client: Any, backlog: Backlog) -> None:
+        keys, group, topic = Keys(settings.key_prefix), settings.group, settings.topics.events
+        self._client = client
+        self._targets = backlog.last_offsets
+        self._marks = {it: keys.mark(group, topic, it) for it in self._targets}
+        self._dues = {it: keys.due(group, topic, it) for it in self._targets}
+
+    def absorbed(self) -> int:
+        """Records absorbed so far, ticks included."""
+        with self._client.pipeline(transaction=False) as batch:
+            for key in self._marks.values():
+                batch.hget(key, "offset")
+            offsets = batch.execute()
+        return sum(
+            min(int(offset), target) + 1
+            for offset, target in zip(offsets, self._targets.values(), strict=True)
+            if offset is not None
+        )
+
+    def timers_done_after(self, check: Callable[[], None]) -> float:
+        """Wait until no timer is due by the time of its mark. Returns seconds."""
+        begun = time.monotonic()
+        while self._timers_due():
+            check()
+            if time.monotonic() - begun > TIMERS_WITHIN_S:
+                raise StackError(f"timers were not done {TIMERS_WITHIN_S:.0f} s after the events")
+            time.sleep(LOOK_EVERY_S)
+        return time.monotonic() - begun
+
+    def _timers_due(self) -> int:
+        clocks = [self._client.hget(key, "clock_ms") for key in self._marks.values()]
+        return sum(
+            self._client.zcount(due, "-inf", clock)
+            for due, clock in zip(self._dues.values(), clocks, strict=True)
+        )
+
+
+def _rejected(settings: Settings) -> int:
+    with closing(Feed(settings, settings.topics.rejects)) as feed:
+        return sum(1 for _ in feed.whats_there())
+
+
+def plain_round(
+    settings: Settings, backlog: Backlog, options: BenchOptions, told: Callable[[int], None]
+) -> Figures:
+    """The plain agent works off the beginning of the same backlog.
+
+    Raises:
+        StackError: it ended or came to a halt.
+    """
+    goal = min(options.plain_events, backlog.events) // COUNT_EVERY * COUNT_EVERY
+    with closing(connect(settings)) as connected:
+        client: Any = connected
+
+        def absorbed() -> int:
+            return int(client.hget(settings.key_prefix + COUNT_KEY, COUNT_FIELD) or 0)
+
+        started_s = time.monotonic()
+        with _running_plain_agent(settings) as agent:
+            contender = Contender(PLAIN, agent.process.pid, started_s, agent.check, absorbed)
+            return measure(contender, goal, options.plain_seconds, told)
+
+
+@contextmanager
+def _running_plain_agent(settings: Settings) -> Iterator[RunningWorker]:
+    command = [
+        sys.executable, "-m", "hookpoint.bench.plain_agent",
+        settings.kafka_bootstrap, settings.topics.events, settings.group, settings.key_prefix,
+        str(settings.session_timeout_s),
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "plain-agent.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
+                command,
+                env=os.environ | {"PLAIN_REDIS_URL": settings.redis_url.get_secret_value()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            yield RunningWorker(process, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

