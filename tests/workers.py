@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -19,8 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import orjson
 import redis
 from kafka import KafkaProducer
+from pydantic import SecretStr
 
+from config.settings import Settings, TopicNames
 from consumers.feed import Feed
+from hookpoint.topics import ensure_topics
 from producers.lanes import Lane
 from producers.send import BulkSender, partition_of
 from streams.keys import Keys
@@ -28,8 +32,8 @@ from streams.keys import Keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from config.settings import Settings
     from consumers.records import RawRecord
+    from hookpoint.stack import Stack
     from producers.records import Record
 
 BIN = Path(sys.executable).parent
@@ -60,6 +64,25 @@ def wait_until(what: str, condition: Callable[[], Any], within_s: float = 30.0) 
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {within_s:g} s")
         time.sleep(POLL_S)
+
+
+def own_settings(stack: Stack, **more: Any) -> Settings:
+    """As the ``settings`` fixture, for workers that several tests share."""
+    own = uuid.uuid4().hex[:10]
+    names = {role: f"{field.default}-{own}" for role, field in TopicNames.model_fields.items()}
+    chosen: dict[str, Any] = {
+        "kafka_bootstrap": stack.kafka_bootstrap,
+        "redis_url": SecretStr(stack.redis_url),
+        "topics": TopicNames(**names),
+        "partitions": 4,
+        "group": f"hookpoint-{own}",
+        "key_prefix": f"test-{own}:",
+        "session_timeout_s": 3.0,
+        "idle_after_s": NEVER_IDLE_S,
+    }
+    settings = Settings(**(chosen | more))
+    ensure_topics(settings)
+    return settings
 
 
 # -- the process -----------------------------------------------------------------------------------
@@ -296,6 +319,21 @@ def absorbed(client: redis.Redis, settings: Settings, topic: str, ends: Ends) ->
     except redis.RedisError:
         return False
     return all(held.get(partition, -1) >= offset for partition, offset in ends.items())
+
+
+def settled(client: redis.Redis, settings: Settings, ends: Ends) -> bool:
+    """Whether all events up to ``ends`` are absorbed, and every timer due by then has fired."""
+    topic, keys = settings.topics.events, Keys(settings.key_prefix)
+    if not absorbed(client, settings, topic, ends):
+        return False
+    try:
+        for partition in ends:
+            clock: Any = client.hget(keys.mark(settings.group, topic, partition), "clock_ms")
+            if client.zcount(keys.due(settings.group, topic, partition), "-inf", clock):
+                return False
+    except redis.RedisError:
+        return False
+    return True
 
 
 def read_topic(settings: Settings, topic: str) -> list[RawRecord]:

@@ -23,6 +23,7 @@ from workers import (
     outcome,
     send_events,
     send_titles,
+    settled,
     wait_until,
 )
 
@@ -106,8 +107,8 @@ class Run:
         return sum(held.get(at, -1) + 1 for at in ends) / sum(end + 1 for end in ends.values())
 
     def done(self) -> bool:
-        """Whether all events are in; False while Redis does not answer."""
-        return absorbed(self.client, self.settings, EVENTS, self.given.events)
+        """Whether all events are in and all timers have fired; False while Redis is away."""
+        return settled(self.client, self.settings, self.given.events)
 
     def finish(self, worker: WorkerProcess, within_s: float = 60.0) -> Outcome:
         """Wait for the end, stop the worker in order, and see what came of it."""
