@@ -40,7 +40,7 @@ def run() -> None:
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else FAILED
+        code = FAILED if stop.code else 0
     except BaseException:
         log.exception("worker failed")
         code = FAILED

@@ -1,0 +1,350 @@
+"""A whole worker on real servers: players report, and what is documented comes out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+import redis
+from players import (
+    A_SEASON,
+    a_run,
+    an_event,
+    as_binary,
+    stamp,
+    the_worked_example,
+    watched,
+)
+from workers import WorkerProcess, absorbed, own_settings, read_topic, sending, settled
+
+from producers.send import tick
+from streams.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+DAY_S = 86_400.0
+HOUR_S = 3_600.0
+LONG_AGO_S = (time.time() // DAY_S - 300) * DAY_S + 20 * HOUR_S
+CURVE = {
+    "version": "hand-made",
+    "episodes": 6,
+    "c": [0.97] * 5,
+    "low": [0.96] * 5,
+    "n": [500] * 5,
+    "gap_s": [0, 3600, 86400, 28 * 86400],
+    "gap_cdf": [0, 0.3, 0.8, 1],
+}
+
+
+class Service:
+    """A worker that runs, someone who sends to it, and a reader of what it writes."""
+
+    def __init__(self, settings, client, sender, worker) -> None:
+        self.settings = settings
+        self.client = client
+        self.sender = sender
+        self.worker = worker
+        self.keys = Keys(settings.key_prefix)
+        self._times = itertools.count(LONG_AGO_S, 3 * DAY_S)
+
+    def another_time(self) -> float:
+        """20:00, three days after the last test's: the time of a stream only moves on."""
+        return next(self._times)
+
+    def take_in(self) -> None:
+        ends = self.sender.ends[self.settings.topics.events]
+        self.worker.wait_for("the events", lambda: settled(self.client, self.settings, ends))
+
+    def report(self, events) -> None:
+        self.sender.events(events)
+        self.take_in()
+
+    def tick(self, time_s) -> None:
+        self.sender.to_every_partition(tick(time_s))
+        self.take_in()
+
+    def titles(self, records) -> None:
+        topic = self.settings.topics.titles
+        self.sender.send(topic, records)
+        ends = self.sender.ends[topic]
+        self.worker.wait_for("titles", lambda: absorbed(self.client, self.settings, topic, ends))
+
+    def records_of(self, viewer, topic):
+        found = read_topic(self.settings, topic)
+        return [orjson.loads(it.value) for it in found if it.key == viewer.encode()]
+
+    def sessions(self, viewer):
+        return self.records_of(viewer, self.settings.topics.sessions)
+
+    def signals(self, viewer):
+        return self.records_of(viewer, self.settings.topics.signals)
+
+    def hash(self, kind, viewer):
+        return self.client.hgetall(getattr(self.keys.viewer(viewer), kind))
+
+
+@pytest.fixture(scope="module")
+def service(stack, tmp_path_factory) -> Iterator[Service]:
+    settings = own_settings(stack)
+    client = redis.Redis.from_url(stack.redis_url, decode_responses=True)
+    folder = tmp_path_factory.mktemp("worker")
+    with client, sending(settings) as sender, WorkerProcess(settings, folder) as worker:
+        found = Service(settings, client, sender, worker)
+        found.titles([a_title(it) for it in ("dark", "curved", "paced")])
+        client.hset(found.keys.engagement("curved"), "curve:1", orjson.dumps(CURVE))
+        yield found
+        assert worker.stop()[0] == 0
+        assert not worker.said("Traceback"), worker.tail()
+
+
+def a_title(title_id, **more):
+    return title_id.encode(), orjson.dumps(A_SEASON | {"title_id": title_id} | more), []
+
+
+FIGURES = ("wall_s", "advanced_s", "coverage_s", "rewatched_s", "position_s", "imputed")
+
+
+def figures(session):
+    return [session[name] for name in FIGURES]
+
+
+# -- one playback ----------------------------------------------------------------------------------
+def test_every_type_of_event_ends_in_one_session_with_its_figures(service):
+    began = service.another_time()
+    service.report(a_run("all-types", began))
+    (session,) = service.sessions("all-types")
+    assert figures(session) == [2000, 2500, 2500, 0, 2700, False]
+    assert session["started_at"] == stamp(began).replace("+00:00", "Z")
+    about = {name: session[name] for name in ("viewer", "playback_id", "device", "country")}
+    assert about == {
+        "viewer": "all-types",
+        "playback_id": "p-all-types",
+        "device": "tv",
+        "country": "DE",
+    }
+    assert (session["title_id"], session["season"], session["episode"]) == ("dark", 1, 1)
+    assert session["revision"] == 1
+
+
+def test_binary_events_say_the_same_as_structured_ones(service):
+    began = service.another_time()
+    service.report(a_run("structured", began))
+    records = [as_binary(event) for event in a_run("binary", began)]
+    service.sender.send(service.settings.topics.events, records)
+    service.take_in()
+    ours, theirs = service.sessions("binary"), service.sessions("structured")
+    assert [figures(it) for it in ours] == [figures(it) for it in theirs] != []
+    assert service.hash("progress", "binary") == service.hash("progress", "structured")
+    assert service.hash("taste", "binary") == service.hash("taste", "structured")
+
+
+def test_bare_words_are_credited_to_the_next_one(service):
+    began = service.another_time()
+    service.report(
+        [
+            an_event("bare", "play", began, 0),
+            an_event("bare", "play", began + 600, 0, playback_id="next", episode=2),
+            an_event("bare", "pause", began + 900, 300, playback_id="next", episode=2),
+        ]
+    )
+    service.tick(began + 2 * HOUR_S)
+    first, second = sorted(service.sessions("bare"), key=lambda it: it["episode"])
+    assert (first["coverage_s"], first["imputed"]) == (600, True)
+    assert (second["coverage_s"], second["imputed"]) == (300, False)
+
+
+def test_the_worked_example_of_the_plan_comes_out_to_the_second(service):
+    began = service.another_time()
+    service.report(the_worked_example("example", began))
+    service.tick(began + 2 * HOUR_S)
+    (session,) = service.sessions("example")
+    assert figures(session) == [1250, 1450, 1200, 250, 1750, False]
+
+
+def test_a_player_that_died_is_closed_by_a_tick_and_not_before(service):
+    began = service.another_time()
+    service.report(
+        [an_event("dead", "started", began, 0), an_event("dead", "heartbeat", began + 60, 60)]
+    )
+    service.tick(began + 60 + 599)
+    assert service.sessions("dead") == []
+    service.tick(began + 60 + 601)
+    (session,) = service.sessions("dead")
+    assert figures(session) == [60, 60, 60, 0, 60, False]
+
+
+def test_a_late_event_mends_a_session_under_a_higher_revision(service):
+    began = service.another_time()
+    start, end = watched("mended", "dark", 1, began)
+    late = an_event("mended", "paused", began + 900, 900, playback_id="mended-1")
+    again = an_event("mended", "resumed", began + 1000, 1000, playback_id="mended-1")
+    service.report([start, end])
+    service.report([late, again])
+    sessions = service.sessions("mended")
+    assert [it["revision"] for it in sessions] == list(range(1, len(sessions) + 1))
+    assert len({it["id"] for it in sessions}) == 1
+    assert sessions[-1]["coverage_s"] == sessions[0]["coverage_s"] - 100
+
+
+def test_an_event_that_comes_twice_counts_once(service):
+    began = service.another_time()
+    events = a_run("twice", began)
+    service.report([event for event in events for _ in range(2)])
+    service.report(events)
+    (session,) = service.sessions("twice")
+    assert figures(session) == [2000, 2500, 2500, 0, 2700, False]
+
+
+# -- what others read ------------------------------------------------------------------------------
+def test_progress_taste_and_their_expiry_are_as_documented(service):
+    began = service.another_time()
+    service.report(a_run("profile", began))
+    progress = orjson.loads(service.hash("progress", "profile")["dark:1:1"])
+    assert progress == {
+        "position_s": 2700,
+        "coverage_s": 2500,
+        "runtime_s": 2700,
+        "completed": True,
+        "seen_at": stamp(began + 2071).replace("+00:00", "Z"),
+    }
+    taste = service.hash("taste", "profile")
+    assert taste["watched_s"] == "2000"
+    assert taste["updated_at"] == progress["seen_at"]
+    shares = {name: float(text) for name, text in taste.items() if ":" in name}
+    assert {"genre:drama", "genre:mystery", "language:de", "original:true", "hour:20"} <= set(
+        shares
+    )
+    assert {"now:genre:drama", "now:language:de"} <= set(shares)
+    assert all(0 <= share <= 1 for share in shares.values())
+    keys = service.keys.viewer("profile")
+    for key in (keys.state, keys.taste, keys.progress):
+        assert 399 * DAY_S < service.client.ttl(key) <= 400 * DAY_S
+
+
+def test_what_the_profile_reader_gives_is_what_the_worker_wrote(service):
+    from consumers.profiles import ProfileReader  # noqa: PLC0415 - a consumer, not the worker
+
+    service.report(watched("read", "dark", 1, service.another_time()))
+    with ProfileReader(service.settings) as reader:
+        assert reader.taste("read").watched_s == 2700
+
+
+# -- hooked ----------------------------------------------------------------------------------------
+def test_three_episodes_in_a_day_hook_on_pace_where_there_is_no_curve(service):
+    began = service.another_time()
+    for episode in (1, 2, 3):
+        assert not service.hash("hooked", "pacer")
+        service.report(watched("pacer", "paced", episode, began + episode * HOUR_S))
+    held = orjson.loads(service.hash("hooked", "pacer")["paced:1"])
+    assert {k: held[k] for k in ("state", "p", "basis", "k", "of")} == {
+        "state": "hooked",
+        "p": None,
+        "basis": "pace",
+        "k": 3,
+        "of": 6,
+    }
+    (signal,) = service.signals("pacer")
+    assert signal["type"] == "viewer.hooked"
+    assert (signal["specversion"], signal["source"]) == ("1.0", "hookpoint")
+    assert signal["subject"] == signal["data"]["viewer"] == "pacer"
+    assert signal["data"]["basis"] == "pace"
+    assert signal["data"]["interval"] is None
+
+
+def test_a_curve_in_redis_hooks_on_the_audience_one_episode_earlier(service):
+    began = service.another_time()
+    for episode in (1, 2):
+        service.report(watched("curved", "curved", episode, began + episode * HOUR_S))
+    (signal,) = service.signals("curved")
+    data = signal["data"]
+    assert (signal["type"], data["basis"], data["curve_version"]) == (
+        "viewer.hooked",
+        "audience",
+        "hand-made",
+    )
+    assert 0.7 <= data["p"] <= 1
+    low, high = data["interval"]
+    assert low <= data["p"] <= high
+    assert (data["k"], data["of"]) == (2, 6)
+
+
+def test_on_a_curve_too_an_idle_viewer_cools_and_lapses(service):
+    began = service.another_time()
+    for episode in (1, 2):
+        service.report(watched("idle", "curved", episode, began + episode * HOUR_S))
+    while service.another_time() < began + 30 * DAY_S:
+        pass
+    service.tick(service.another_time())
+    types = [it["type"] for it in service.signals("idle")]
+    assert types == ["viewer.hooked", "viewer.cooled", "viewer.lapsed"]
+    assert orjson.loads(service.hash("hooked", "idle")["curved:1"])["state"] == "lapsed"
+
+
+def test_a_viewer_cools_and_lapses_by_event_time_alone(service):
+    began = service.another_time()
+    events = [e for n in (1, 2, 3) for e in watched("idler", "paced", n, began + n * HOUR_S)]
+    service.report(events)
+    idle_from = service.another_time()
+    while idle_from < began + 30 * DAY_S:
+        idle_from = service.another_time()
+    service.tick(idle_from)
+    assert [it["type"] for it in service.signals("idler")] == [
+        "viewer.hooked",
+        "viewer.cooled",
+        "viewer.lapsed",
+    ]
+    assert orjson.loads(service.hash("hooked", "idler")["paced:1"])["state"] == "lapsed"
+
+
+def test_a_season_watched_to_its_end_is_completed(service):
+    began = service.another_time()
+    events = [e for n in range(1, 7) for e in watched("finisher", "paced", n, began + n * HOUR_S)]
+    service.report(events)
+    assert [it["type"] for it in service.signals("finisher")] == [
+        "viewer.hooked",
+        "viewer.completed",
+    ]
+
+
+# -- the catalogue ---------------------------------------------------------------------------------
+def test_facts_of_a_title_are_public_and_go_with_a_tombstone(service):
+    service.titles([a_title("fleeting", name="Fleeting")])
+    key = service.keys.title("fleeting")
+    facts = service.client.hgetall(key)
+    assert (facts["name"], facts["kind"], facts["original"]) == ("Fleeting", "series", "true")
+    assert orjson.loads(facts["genres"]) == ["drama", "mystery"]
+    service.titles([a_title("fleeting", name="Renamed")])
+    renamed = service.client.hgetall(key)
+    assert renamed["name"] == "Renamed"
+    assert int(renamed["version"]) > int(facts["version"])
+    service.titles([(b"fleeting", None, [])])
+    assert not service.client.exists(key)
+
+
+def test_a_title_that_arrives_counts_from_then_on_and_a_removed_one_no_more(service):
+    began = service.another_time()
+    service.report(watched("early", "later", 1, began))
+    assert "genre:drama" not in service.hash("taste", "early")
+    service.titles([a_title("later")])
+    service.report(watched("in-time", "later", 1, began + HOUR_S))
+    assert "genre:drama" in service.hash("taste", "in-time")
+    service.titles([(b"later", None, [])])
+    service.report(watched("too-late", "later", 1, began + 2 * HOUR_S))
+    assert "genre:drama" not in service.hash("taste", "too-late")
+    assert service.hash("taste", "too-late")["watched_s"] == "2700"
+
+
+def test_a_title_that_breaks_the_contract_is_a_dead_letter_and_stops_nothing(service):
+    broken = (b"broken", b'{"title_id": "broken"}', [])
+    service.titles([a_title("before"), broken, (b"torn", b"{", []), a_title("after")])
+    assert service.client.exists(service.keys.title("before"), service.keys.title("after")) == 2
+    rejects = read_topic(service.settings, service.settings.topics.rejects)
+    found = {it.value: it.headers["reason"] for it in rejects if it.headers["topic"] != b""}
+    assert broken[1] in found
+    assert b"{" in found
