@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 FETCH_WAIT_MS = 250
-"""How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker that
-does not is asked again after this."""
+"""How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker
+that does not is asked again after this."""
 
 
 class Slice(NamedTuple):
