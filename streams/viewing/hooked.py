@@ -59,9 +59,10 @@ def chance(curve: Curve, k: int, *, on_next: bool, idle_s: float = 0.0) -> Chanc
     log_p, variance, n = 0.0, 0.0, min(curve.n[max(k, 1) - 1 :], default=0)
     for j in ahead:
         c = curve.c[j - 1]
-        if c <= 0:
+        goes = going_on(c, gap_share(curve, idle_s)) if j == k and idle_s else c
+        if goes <= 0:  # nobody ever went on, or nobody after so long
             return Chance(0.0, 0.0, 0.0, n)
-        log_p += math.log(going_on(c, gap_share(curve, idle_s)) if j == k and idle_s else c)
+        log_p += math.log(goes)
         variance += ((c - curve.low[j - 1]) / (Z90 * c)) ** 2
     spread = Z90 * math.sqrt(variance)
     p = math.exp(log_p)

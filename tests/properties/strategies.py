@@ -82,9 +82,11 @@ POSITIONS = st.one_of(
 
 
 @st.composite
-def playbacks(draw: st.DrawFn, *, number: int, span_ms: int = 8 * HOUR) -> list[Event]:
+def playbacks(
+    draw: st.DrawFn, *, number: int, span_ms: int = 8 * HOUR, series: str = ""
+) -> list[Event]:
     """All that one player reports: on a true line for a while, or anything at any time."""
-    title = draw(TITLES)
+    title = (series, 1, number % 4 + 1) if series else draw(TITLES)
     start = draw(st.integers(0, span_ms // MINUTE)) * MINUTE
     bare = draw(st.integers(0, 4)) == 0
     facts: dict[str, Any] = {"device": draw(st.sampled_from(["tv", "phone"]))}
@@ -93,7 +95,7 @@ def playbacks(draw: st.DrawFn, *, number: int, span_ms: int = 8 * HOUR) -> list[
     if title[0] == "unheard-of" and draw(st.booleans()):
         facts["duration"] = RUNTIME_MS
     counted, key = draw(st.booleans()), (f"p{number}", *title)
-    faithful = draw(st.booleans())
+    faithful = draw(st.integers(0, 3 if series else 1)) > 0
     found = _faithful(draw, start, bare=bare, key=key, facts=facts) if faithful else []
     found += [
         _report(draw, start, bare=bare, key=key, facts=facts)
@@ -115,7 +117,9 @@ def _faithful(
     facts: dict[str, Any],
 ) -> list[Event]:
     """A player as it should be, which may die before it says that it stopped."""
-    until = draw(st.sampled_from([100_000, RUNTIME_MS // 5, RUNTIME_MS * 3 // 4, RUNTIME_MS]))
+    until = draw(
+        st.sampled_from([RUNTIME_MS, RUNTIME_MS, RUNTIME_MS * 3 // 4, RUNTIME_MS // 5, 100_000])
+    )
     last = draw(st.sampled_from([Kind.COMPLETE, Kind.STOP, Kind.PAUSE, Kind.HEARTBEAT]))
     reports = [(Kind.START, 0)]
     if bare:
@@ -161,9 +165,12 @@ def months(draw: st.DrawFn) -> list[Event]:
     """Evenings with days or weeks between them, in order of time but for what comes late."""
     found: list[Event] = []
     shift = 0
+    series = draw(st.sampled_from(["", "dark", "office"]))
     for number in range(draw(st.integers(1, 7))):
-        for e in draw(playbacks(number=number, span_ms=HOUR)):
-            found.append(e._replace(knot=e.knot._replace(at_ms=e.knot.at_ms + shift)))
+        found += [
+            e._replace(knot=e.knot._replace(at_ms=e.knot.at_ms + shift))
+            for e in draw(playbacks(number=number, span_ms=HOUR, series=series))
+        ]
         shift += draw(
             st.sampled_from([HOUR, HOUR, HOUR, 2 * HOUR, DAY, 3 * DAY, 8 * DAY, 31 * DAY])
         )

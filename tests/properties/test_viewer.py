@@ -13,11 +13,6 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from streams.events import Event
-from streams.signals import SESSIONS
-from streams.viewing.public import taste_fields
-from streams.viewing.viewer import Viewer
-from streams.viewing.wire import dump_live, dump_out, dump_rest
 from strategies import (
     DAY,
     RULES,
@@ -29,6 +24,12 @@ from strategies import (
     evenings,
     months,
 )
+
+from streams.events import Event
+from streams.signals import SESSIONS
+from streams.viewing.public import taste_fields
+from streams.viewing.viewer import Viewer
+from streams.viewing.wire import dump_live, dump_out, dump_rest
 
 WORLD = context()
 FAR = T0 + 400 * DAY
@@ -112,7 +113,8 @@ def test_slices_reloads_and_timers_change_nothing(events: list[Event], data) -> 
     for topic, _, body in whole.sent:
         event_type = orjson.loads(body).get("type", "nothing") if topic == "g" else topic
         hypothesis_event(event_type)
-    assert whole.stored and sliced.stored
+    assert whole.stored
+    assert sliced.stored
     assert whole.stored.live == sliced.stored.live
     assert whole.stored.rest == sliced.stored.rest
     assert whole.progress == sliced.progress
