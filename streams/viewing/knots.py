@@ -37,8 +37,9 @@ CELL_MS = 900_000
 LINE_MS = 2_000
 MAX_STRUCTURAL = 2_000
 """Acts of one playback that are kept; a player that reports more is broken."""
-MAX_KNOTS = 5_000
-"""Acts and heartbeats that are kept: 24 hours with a stall every 30 seconds."""
+MAX_KNOTS = 20_000
+"""Acts and heartbeats that are kept: five hours of a player that keeps its double speed to itself
+and whose heartbeats therefore lie on no line."""
 
 
 class Knot(NamedTuple):
