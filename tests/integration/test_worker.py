@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-import redis
-from players import (
-    A_SEASON,
-    a_run,
-    an_event,
-    as_binary,
-    stamp,
-    the_worked_example,
-    watched,
-)
-from workers import WorkerProcess, absorbed, own_settings, read_topic, sending, settled
-
-from producers.send import tick
-from streams.keys import Keys
+from players import a_run, an_event, as_binary, stamp, the_worked_example, watched
+from service import DAY_S, HOUR_S, a_title, running_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from service import Service
+
 pytestmark = pytest.mark.integration
 
-DAY_S = 86_400.0
-HOUR_S = 3_600.0
-LONG_AGO_S = (time.time() // DAY_S - 300) * DAY_S + 20 * HOUR_S
 CURVE = {
     "version": "hand-made",
     "episodes": 6,
@@ -42,69 +27,12 @@ CURVE = {
 }
 
 
-class Service:
-    """A worker that runs, someone who sends to it, and a reader of what it writes."""
-
-    def __init__(self, settings, client, sender, worker) -> None:
-        self.settings = settings
-        self.client = client
-        self.sender = sender
-        self.worker = worker
-        self.keys = Keys(settings.key_prefix)
-        self._times = itertools.count(LONG_AGO_S, 3 * DAY_S)
-
-    def another_time(self) -> float:
-        """20:00, three days after the last test's: the time of a stream only moves on."""
-        return next(self._times)
-
-    def take_in(self) -> None:
-        ends = self.sender.ends[self.settings.topics.events]
-        self.worker.wait_for("the events", lambda: settled(self.client, self.settings, ends))
-
-    def report(self, events) -> None:
-        self.sender.events(events)
-        self.take_in()
-
-    def tick(self, time_s) -> None:
-        self.sender.to_every_partition(tick(time_s))
-        self.take_in()
-
-    def titles(self, records) -> None:
-        topic = self.settings.topics.titles
-        self.sender.send(topic, records)
-        ends = self.sender.ends[topic]
-        self.worker.wait_for("titles", lambda: absorbed(self.client, self.settings, topic, ends))
-
-    def records_of(self, viewer, topic):
-        found = read_topic(self.settings, topic)
-        return [orjson.loads(it.value) for it in found if it.key == viewer.encode()]
-
-    def sessions(self, viewer):
-        return self.records_of(viewer, self.settings.topics.sessions)
-
-    def signals(self, viewer):
-        return self.records_of(viewer, self.settings.topics.signals)
-
-    def hash(self, kind, viewer):
-        return self.client.hgetall(getattr(self.keys.viewer(viewer), kind))
-
-
 @pytest.fixture(scope="module")
 def service(stack, tmp_path_factory) -> Iterator[Service]:
-    settings = own_settings(stack)
-    client = redis.Redis.from_url(stack.redis_url, decode_responses=True)
-    folder = tmp_path_factory.mktemp("worker")
-    with client, sending(settings) as sender, WorkerProcess(settings, folder) as worker:
-        found = Service(settings, client, sender, worker)
-        found.titles([a_title(it) for it in ("dark", "curved", "paced")])
-        client.hset(found.keys.engagement("curved"), "curve:1", orjson.dumps(CURVE))
+    with running_service(stack, tmp_path_factory.mktemp("worker")) as found:
+        found.titles([a_title(it) for it in ("curved", "paced")])
+        found.client.hset(found.keys.engagement("curved"), "curve:1", orjson.dumps(CURVE))
         yield found
-        assert worker.stop()[0] == 0
-        assert not worker.said("Traceback"), worker.tail()
-
-
-def a_title(title_id, **more):
-    return title_id.encode(), orjson.dumps(A_SEASON | {"title_id": title_id} | more), []
 
 
 FIGURES = ("wall_s", "advanced_s", "coverage_s", "rewatched_s", "position_s", "imputed")
@@ -310,41 +238,3 @@ def test_a_season_watched_to_its_end_is_completed(service):
         "viewer.hooked",
         "viewer.completed",
     ]
-
-
-# -- the catalogue ---------------------------------------------------------------------------------
-def test_facts_of_a_title_are_public_and_go_with_a_tombstone(service):
-    service.titles([a_title("fleeting", name="Fleeting")])
-    key = service.keys.title("fleeting")
-    facts = service.client.hgetall(key)
-    assert (facts["name"], facts["kind"], facts["original"]) == ("Fleeting", "series", "true")
-    assert orjson.loads(facts["genres"]) == ["drama", "mystery"]
-    service.titles([a_title("fleeting", name="Renamed")])
-    renamed = service.client.hgetall(key)
-    assert renamed["name"] == "Renamed"
-    assert int(renamed["version"]) > int(facts["version"])
-    service.titles([(b"fleeting", None, [])])
-    assert not service.client.exists(key)
-
-
-def test_a_title_that_arrives_counts_from_then_on_and_a_removed_one_no_more(service):
-    began = service.another_time()
-    service.report(watched("early", "later", 1, began))
-    assert "genre:drama" not in service.hash("taste", "early")
-    service.titles([a_title("later")])
-    service.report(watched("in-time", "later", 1, began + HOUR_S))
-    assert "genre:drama" in service.hash("taste", "in-time")
-    service.titles([(b"later", None, [])])
-    service.report(watched("too-late", "later", 1, began + 2 * HOUR_S))
-    assert "genre:drama" not in service.hash("taste", "too-late")
-    assert service.hash("taste", "too-late")["watched_s"] == "2700"
-
-
-def test_a_title_that_breaks_the_contract_is_a_dead_letter_and_stops_nothing(service):
-    broken = (b"broken", b'{"title_id": "broken"}', [])
-    service.titles([a_title("before"), broken, (b"torn", b"{", []), a_title("after")])
-    assert service.client.exists(service.keys.title("before"), service.keys.title("after")) == 2
-    rejects = read_topic(service.settings, service.settings.topics.rejects)
-    found = {it.value: it.headers["reason"] for it in rejects if it.headers["topic"] != b""}
-    assert broken[1] in found
-    assert b"{" in found
