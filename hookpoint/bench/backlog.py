@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 TITLES = 40
-SAMPLE_VIEWERS = 300
-ESTIMATES = 4
-"""Estimates of the length; each starts from what the one before has missed by."""
-START_WEEKS = 0.5
+SAMPLE_EVENTS = 60_000
+"""About how many events of a smaller audience the length is tried on."""
+HALVINGS = 8
+"""Each halves the doubt about how many weeks the events take."""
+FIRST_WEEKS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,24 @@ class Backlog:
 def audience_of(options: BenchOptions) -> Audience:
     """An audience that lives for as long as ``options.events`` events take."""
     wanted = AudienceOptions(viewers=options.viewers, titles=TITLES, seed=options.seed)
-    sample = replace(wanted, viewers=min(options.viewers, SAMPLE_VIEWERS), keep_truth=False)
+    share = min(1.0, SAMPLE_EVENTS / options.events)
+    sample = replace(wanted, viewers=max(1, round(options.viewers * share)), keep_truth=False)
     of_sample = options.events * sample.viewers / options.viewers
-    weeks = START_WEEKS
-    for _ in range(ESTIMATES):
-        found = sum(1 for _ in Audience(replace(sample, weeks=weeks)).records())
-        # A life this short may hold no event yet; then try a longer one.
-        weeks *= of_sample / found if found else 2.0
-    return Audience(replace(wanted, weeks=weeks))
+
+    def enough(weeks: float) -> bool:
+        records = Audience(replace(sample, weeks=weeks)).records()
+        return any(number >= of_sample for number, _ in enumerate(records, 1))
+
+    too_short, long_enough = 0.0, FIRST_WEEKS
+    while not enough(long_enough):
+        too_short, long_enough = long_enough, 2 * long_enough
+    for _ in range(HALVINGS):
+        middle = (too_short + long_enough) / 2
+        if enough(middle):
+            long_enough = middle
+        else:
+            too_short = middle
+    return Audience(replace(wanted, weeks=long_enough))
 
 
 def send_backlog(settings: Settings, audience: Audience, told: Callable[[int], None]) -> Backlog:
