@@ -238,7 +238,7 @@ def _envelope(body: dict[str, Any], headers: Sequence[tuple[str, bytes | None]])
             try:
                 attributes[name[3:]] = raw.decode()
             except UnicodeDecodeError:
-                raise Reject("envelope", name[3:], "the header is not UTF-8") from None
+                raise Reject("envelope", name[3:] or name, "the header is not UTF-8") from None
     if "type" not in attributes:
         return body
     attributes["data"] = body
