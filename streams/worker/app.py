@@ -198,6 +198,10 @@ def _app(settings: Settings) -> faust.App:
         loghandlers=[],
     )
     app.transport = Transport(app.conf.broker_consumer, app)
+    # The faust command opens a web server on all interfaces, whatever `web_enabled` says.
+    app.boot_strategy.enable_web = False
+    # They are for tables, of which there are none; the folder may be read-only.
+    app._create_directories = lambda: None  # noqa: SLF001 - Faust has no setting for it
     return app
 
 
