@@ -82,7 +82,7 @@ def cools_after_s(curve: Curve, k: int, rules: Rules) -> float:
     rest = math.prod(curve.c[k : curve.of - 1]) if k < curve.of else 1.0
     c = curve.c[k - 1] if 1 <= k < curve.of else 1.0
     need = rules.cooled_below / rest if rest > 0 else 1.0
-    if need >= 1:
+    if need >= 1 or c <= 0:
         return 0.0
     if c >= 1:
         return curve.gap_s[-1]

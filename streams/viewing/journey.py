@@ -240,7 +240,8 @@ class Journey:
         if past.word in ("cooled", "lapsed") and past.idle_from_ms:
             return past.idle_from_ms < event_ms <= past.at_ms
         if past.word in ("hooked", "rekindled"):
-            needed = view.rules.pace_completed if past.basis == "pace" else view.rules.min_completed
+            # past.basis is what held before; the last signal's own basis is the journey's
+            needed = view.rules.pace_completed if self.basis == "pace" else view.rules.min_completed
             return self.completed < min(past.completed, needed)
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from hypothesis import strategies as st
 
 from streams.catalogue import Catalogue, Curve, Season, Title
@@ -223,3 +224,54 @@ def accepted(events: Iterable[Event], *, clock_ms: int = 0) -> list[tuple[int, i
             work.append((offset, clock_ms, one))
             clock_ms = max(clock_ms, one.knot.at_ms)
     return work
+
+
+class Watching:
+    """One viewer before a worker's eyes: events in, records out, in the order of a stream."""
+
+    def __init__(self, world: Context | None = None) -> None:
+        self.world = world or context()
+        self.viewer = Viewer("v", RULES)
+        self.clock_ms = 0
+        self.offset = -1
+
+    def say(self, *events: Event) -> None:
+        """Absorb events as they come."""
+        for one in events:
+            self.offset += 1
+            self.viewer.absorb(SOURCE, self.offset, self.clock_ms, one, self.world)
+            self.clock_ms = max(self.clock_ms, one.knot.at_ms)
+
+    def watch(
+        self,
+        episode: int,
+        at_ms: int,
+        *,
+        title: str = "office",
+        share: float = 1.0,
+        run: str = "",
+        last: Kind = Kind.STOP,
+        **facts: Any,
+    ) -> int:
+        """Watch a share of an episode from its beginning; returns when it was left."""
+        key = (f"{title}-{episode}-{run}", title, 1, episode)
+        length = round(RUNTIME_MS * share)
+        self.say(
+            event(Kind.START, at_ms, 0, key=key, **facts),
+            event(last, at_ms + length, length, key=key, **facts),
+        )
+        return at_ms + length
+
+    def wait(self, until_ms: int) -> None:
+        """Let the stream's time go on without a word of this viewer."""
+        self.clock_ms = max(self.clock_ms, until_ms)
+        self.viewer.after(SOURCE, self.offset)
+        self.viewer.fire(self.clock_ms, self.world, alone=True)
+
+    def sent(self, topic: str) -> list[dict[str, Any]]:
+        """Bodies of everything that went out to a topic, oldest first."""
+        return [orjson.loads(out.body) for out in self.viewer.outbox if out.topic == topic]
+
+    def words(self) -> list[str]:
+        """What the signals said, oldest first."""
+        return [body["data"]["state"] for body in self.sent("g")]

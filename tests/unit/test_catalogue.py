@@ -89,7 +89,8 @@ def test_a_curve_is_read() -> None:
     "change",
     [{"c": None}, {"c": [0.6]}, {"c": [0.6, 1.1]}, {"low": [0.7, 0.9]}, {"low": [-0.1, 0.9]},
      {"n": [1]}, {"episodes": 2}, {"gap_s": [0]}, {"gap_s": [1, 60]}, {"gap_s": [60, 0]},
-     {"gap_cdf": [0, 0.9]}, {"gap_cdf": [0.5, 1]}, {"gap_cdf": [1, 0]}, {"gap_s": [], "gap_cdf": []},
+     {"gap_cdf": [0, 0.9]}, {"gap_cdf": [0.5, 1]}, {"gap_cdf": [1, 0]},
+     {"gap_s": [], "gap_cdf": []},
      {"episodes": 1, "c": [], "low": [], "n": []}, {"c": [float("nan"), 0.9]}],
 )  # fmt: skip
 def test_a_curve_that_cannot_be_one_is_refused(change: dict[str, Any]) -> None:
