@@ -98,10 +98,9 @@ class Consumer(driver.Consumer):
         """Fetch, and hand out one message per slice."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self.perform_seek()
+        # During a rebalance what was fetched is let go; every rebalance ends with a seek. Seeking
+        # here as well would start lanes for partitions that are being taken away.
+        if records is None or self.should_stop or not self.flow_active:
             return
         most = self.app.slice_max
         for tp, part in slices(records, self._position_of, most):

@@ -121,6 +121,7 @@ def test_two_workers_share_the_partitions_and_hand_them_over_without_a_loss(
         with WorkerProcess(settings, tmp_path, name="second") as second:
             ends = send_events(settings, records[third : 2 * third])
             second.wait_for("half of it", lambda: (shares(first), shares(second)) == (2, 2))
+            assert first.running
             second.wait_for("two thirds", taken_in)
             assert first.stop()[0] == 0
             ends = send_events(settings, records[2 * third :], audience.options.end_s + HOUR_S * 9)

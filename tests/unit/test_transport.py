@@ -17,6 +17,7 @@ import aiokafka
 import faust
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher
+from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -125,6 +126,25 @@ def test_the_read_position_is_none_before_any_seek_and_a_number_after():
     assert consumer._position_of(A) == 7
 
 
+async def test_what_was_fetched_during_a_rebalance_is_let_go_without_a_seek_of_its_own():
+    """A seek there met partitions that were just being taken away, and ended the worker."""
+    consumer = bare_consumer()
+    consumer.app = SimpleNamespace(consumer_generation_id=3, slice_max=10)
+    consumer._stopped = asyncio.Event()
+    consumer.flow_active = False
+    seeks = []
+
+    async def fetch(_timeout):
+        return {A: records(0, 3)}, {A}
+
+    async def seek():
+        seeks.append(1)
+
+    consumer._wait_next_records, consumer.perform_seek = fetch, seek
+    assert [it async for it in consumer.getmany(1.0)] == []
+    assert seeks == []
+
+
 # -- what this leans on ----------------------------------------------------------------------------
 def parameters(of):
     return [name for name in inspect.signature(of).parameters if name != "self"]
@@ -211,6 +231,11 @@ LINES_RELIED_ON = [
         FaustConsumer.perform_seek,
         r"await self\.seek_to_committed\(\)",
         "a seek after an assignment must come through our override",
+    ),
+    (
+        Recovery._resume_streams,
+        r"consumer\.perform_seek\(\)[\s\S]*consumer\.resume_flow\(\)",
+        "every rebalance must end with a seek, before records flow again",
     ),
     (
         driver.AIOKafkaConsumerThread._create_worker_consumer,
