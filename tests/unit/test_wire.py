@@ -1,0 +1,127 @@
+"""A viewer's state as bytes: refused if it is not ours, bounded however long one watches."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+import orjson
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
+
+from strategies import DAY, RULES, RUNTIME_MS, T0, Store, Watching, event
+
+from streams.catalogue import Catalogue, Season, Title
+from streams.viewing.knots import Kind
+from streams.viewing.viewer import Context
+from streams.viewing.wire import (
+    FORMAT,
+    BrokenState,
+    NewerFormat,
+    Stored,
+    dump_live,
+    dump_out,
+    dump_rest,
+    load,
+)
+
+
+def stored(one: Watching) -> Stored:
+    return Stored(1, dump_live(one.viewer), dump_rest(one.viewer), dump_out(one.viewer))
+
+
+def some_state() -> Stored:
+    one = Watching()
+    at = one.watch(1, T0, device="tv", autoplay=True)
+    one.watch(2, at)
+    one.wait(at + 2 * DAY)
+    one.watch(3, at + 3 * DAY, share=0.3, last=Kind.HEARTBEAT)
+    return stored(one)
+
+
+def test_what_is_read_is_what_was_written() -> None:
+    before = some_state()
+    viewer = load("v", before, RULES)
+    assert viewer.version == 1
+    assert (dump_live(viewer), dump_rest(viewer), dump_out(viewer)) == before[1:]
+
+
+@pytest.mark.parametrize("part", ["live", "rest"])
+def test_a_newer_format_is_refused(part: str) -> None:
+    newer = orjson.loads(getattr(some_state(), part))
+    newer[0] = FORMAT + 1
+    with pytest.raises(NewerFormat, match=f"format {FORMAT + 1}.*upgrade"):
+        load("v", some_state()._replace(**{part: orjson.dumps(newer)}), RULES)
+
+
+@pytest.mark.parametrize("part", ["live", "rest", "out"])
+@pytest.mark.parametrize("garbage", [b"{", b"\xff", b"7", b"null", b"[1]", b'["x"]', b'{"a":1}'])
+def test_garbage_is_broken_state(part: str, garbage: bytes) -> None:
+    with pytest.raises(BrokenState, match="'v'"):
+        load("v", some_state()._replace(**{part: garbage}), RULES)
+
+
+@pytest.mark.parametrize("part", ["live", "rest"])
+def test_any_damage_to_the_shape_is_broken_state_or_reads_as_it_stands(part: str) -> None:
+    random = Random(3)
+    for _ in range(300):
+        damaged = orjson.loads(getattr(some_state(), part))
+        where = damaged
+        while isinstance(where, list) and where and random.random() < 0.8:
+            at = random.randrange(len(where))
+            if isinstance(where[at], list) and random.random() < 0.7:
+                where = where[at]
+            else:
+                where[at] = random.choice([None, "x", [], {}, -1])
+                break
+        with suppress(BrokenState, NewerFormat):  # and nothing else
+            load("v", some_state()._replace(**{part: orjson.dumps(damaged)}), RULES)
+
+
+def year_of_viewing(episodes_a_day: int) -> tuple[list[int], Watching]:
+    """Sizes of the state, day by day, of someone who watches a new season every ten episodes."""
+    seasons = {1: Season(10, dict.fromkeys(range(1, 11), RUNTIME_MS))}
+    facets = [((f"genre:{i % 7}", 1.0), (f"creator:{i}", 1.0)) for i in range(400)]
+    titles = {f"t{i}": Title(f"t{i}", "T", facets[i], seasons) for i in range(400)}
+    one = Watching(Context(Catalogue(titles), RULES))
+    sizes, watched = [], 0
+    for day in range(365):
+        at = T0 + day * DAY
+        for _ in range(episodes_a_day):
+            key = (f"p{watched}", f"t{watched // 10}", 1, watched % 10 + 1)
+            watched += 1
+            one.say(event(Kind.START, at, 0, key=key, device="tv"))
+            for minute in range(1, 45):
+                ms = minute * 60_000
+                one.say(event(Kind.HEARTBEAT, at + ms, ms, key=key, device="tv"))
+            at += RUNTIME_MS
+            one.say(event(Kind.STOP, at, RUNTIME_MS, key=key, device="tv"))
+        one.viewer.forget_sent("playback-events/0", one.offset)
+        sizes.append(sum(map(len, stored(one)[1:])))
+    return sizes, one
+
+
+def test_a_year_of_viewing_leaves_a_state_no_larger_than_its_second_quarter_did() -> None:
+    """The bound: 120 episodes of at most 120 bytes, 40 journeys of ten steps of 60 bytes, tastes
+    of 2 x 2 x 60 values of 40 bytes, and two days of playbacks come to under 64 KiB.
+    """
+    sizes, one = year_of_viewing(3)
+    assert max(sizes) < 64 * 1024
+    assert max(sizes[270:]) < 1.2 * max(sizes[90:180])
+    assert len(one.viewer.episodes) + len(one.viewer.shelf) <= RULES.keep_progress + 1
+    assert len(one.viewer.journeys) <= RULES.keep_journeys + 1
+
+
+def test_a_year_of_viewing_keeps_at_most_120_fields_of_progress() -> None:
+    one, store = Watching(), Store()
+    for week in range(52):
+        for number in range(7):
+            key = (f"p{week}-{number}", f"film {week}-{number}", 0, 0)
+            at = T0 + week * 7 * DAY + number * DAY
+            one.say(event(Kind.START, at, 0, key=key))
+            one.say(event(Kind.STOP, at + RUNTIME_MS, RUNTIME_MS, key=key))
+        store.write(one.viewer, one.world)
+    assert len(store.progress) <= RULES.keep_progress + 7
