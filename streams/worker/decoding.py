@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streams.rules import Rules
 
 KEPT_BYTES = 65_536
-"""How much of an offending value the dead letters keep."""
+"""How much of an offending key and value the dead letters keep: both must fit one record."""
 
 
 Work = tuple[int, int, Event]
@@ -100,7 +100,7 @@ def dead_letter(record: Any, reject: Reject) -> DeadLetter:
         record.topic,
         record.partition,
         record.offset,
-        record.key,
+        record.key[:KEPT_BYTES] if record.key is not None else None,
         value[:KEPT_BYTES] if value is not None else None,
         len(value) if value is not None else 0,
         reject.reason,

@@ -130,7 +130,7 @@ async def test_what_was_fetched_during_a_rebalance_is_let_go_without_a_seek_of_i
     """A seek there met partitions that were just being taken away, and ended the worker."""
     consumer = bare_consumer()
     consumer.app = SimpleNamespace(consumer_generation_id=3, slice_max=10)
-    consumer._stopped = asyncio.Event()
+    consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
     consumer.flow_active = False
     seeks = []
 
