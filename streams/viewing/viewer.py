@@ -289,12 +289,14 @@ class Viewer:
         if playback.last_ms > self.taste_ms:
             self.taste_ms, self.taste_changed = playback.last_ms, True
         self.taste.reach(self.taste_ms)
+        watched_ms = self.attendance.total_ms(self.playbacks.values())
+        if watched_ms != self.watched_ms:  # the same figures may overlap others differently
+            self.watched_ms, self.taste_changed = watched_ms, True
         figures = playback.figures()
         said = [*figures, playback.fact("device"), playback.fact("country")]
         if said == playback.sent:
             return
         playback.revision += 1
-        self.watched_ms = self.attendance.total_ms(self.playbacks.values())
         self.taste_changed = True
         self._emit(SESSIONS, self.name, session_body(self.name, playback, figures))
         body = progress_session_body(self.name, playback, figures, playback.sent)
