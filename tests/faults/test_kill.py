@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(170)]
 
 OPTIONS = AudienceOptions(
-    viewers=150, titles=12, weeks=1.5, seed=11, messy_share=0.4, late_share=0.1, keep_truth=False
+    viewers=120, titles=12, weeks=1, seed=11, messy_share=0.4, late_share=0.1, keep_truth=False
 )
 PARTITIONS = 2
-SESSION_TIMEOUT_S = 3.0
-KILLS = 6
+SESSION_TIMEOUT_S = 2.5
+KILLS = 5
 TICK_S = OPTIONS.end_s + 40 * 86_400.0
 """Past every timer: the last signals, the settling of tastes, the shrinking of progress."""
 OUTAGE, OVER = "outage, waiting for it to end", "outage is over"
@@ -160,7 +160,7 @@ def quiet(given, tmp_path_factory) -> Outcome:
     run = with_catalogue(Run(given, tmp_path_factory.mktemp("quiet"), "quiet"))
     with run.worker() as worker:
         found = run.finish(worker)
-    assert len(found.sessions) > 500
+    assert len(found.sessions) > 300
     assert len(found.signals) > 20
     return found
 
@@ -251,9 +251,26 @@ def test_a_redis_that_hangs_longer_than_a_round_trip_may_take_is_waited_for(give
         assert_equal(run.finish(worker), quiet)
 
 
+def test_workers_that_come_and_go_under_load_lose_and_double_nothing(start, quiet):
+    """Two join a busy one, which is then stopped, then one of the two is killed."""
+    run = start("crowd", slice_max=100)
+    with run.worker() as first:
+        first.wait_for("the first events", lambda: run.progress() > 0.02)
+        with run.worker() as second:
+            second.wait_until_ready()
+            assert not run.done(), "no load any more"
+            assert first.running, first.tail()
+            assert first.stop()[0] == 0, first.tail()
+            with run.worker() as third:
+                third.wait_until_ready()
+                assert second.running, second.tail()
+                second.kill()
+                assert_equal(run.finish(third), quiet)
+
+
 def test_workers_told_to_stop_mid_stream_end_in_order_and_lose_nothing(start, quiet):
     run = start("stopped")
-    for moment in (0.1, 0.4, 0.7):
+    for moment in (0.1, 0.6):
         with run.worker() as worker:
             worker.wait_for(f"{moment:.0%} of the events", lambda at=moment: run.progress() > at)
             code, _ = worker.stop()
