@@ -46,7 +46,7 @@ class Dispatcher:
         wanted = list(sources)
         marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.marks, wanted)
         for source in wanted:
-            self._queues[source] = asyncio.Queue(maxsize=1)
+            self._queues[source] = asyncio.Queue(maxsize=2)
             lane = Lane(self._shell, source, marks.get(source, NOTHING_YET))
             self._tasks[source] = asyncio.create_task(self._work(lane, self._queues[source]))
             self._tasks[source].add_done_callback(self._ended)
