@@ -161,7 +161,7 @@ def parse_curves(title_id: str, fields: dict[bytes, bytes]) -> dict[tuple[str, i
     """Season curves of one title; one that cannot be read is left out, and said."""
     curves: dict[tuple[str, int], Curve] = {}
     for name, value in fields.items():
-        word, _, season = name.decode().partition(":")
+        word, _, season = name.decode(errors="replace").partition(":")
         if word != "curve" or not season.isdigit():
             continue
         try:
