@@ -304,3 +304,12 @@ def test_a_season_whose_only_signal_was_retracted_is_not_published() -> None:
     one.say(event(Kind.PAUSE, at - RUNTIME_MS + MINUTE, MINUTE, key=key))
     write = write_of(one.viewer, one.world)
     assert (write.hooked, write.hooked_gone) == ({}, ["office:1"])
+
+
+def test_a_late_heartbeat_that_closes_a_gap_lengthens_the_run_of_automatic_starts() -> None:
+    one, other = Watching(), ("p2", "office", 1, 2)
+    one.say(event(Kind.START, T0, 0, key=KEY, autoplay=True))
+    one.say(event(Kind.START, T0 + 70 * MINUTE, 0, key=other, autoplay=True))
+    assert one.viewer.playbacks[other].streak == 1
+    one.say(event(Kind.HEARTBEAT, T0 + 20 * MINUTE, 20 * MINUTE, key=KEY, autoplay=True))
+    assert one.viewer.playbacks[other].streak == 2

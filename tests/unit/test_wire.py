@@ -125,3 +125,18 @@ def test_a_year_of_viewing_keeps_at_most_120_fields_of_progress() -> None:
             one.say(event(Kind.STOP, at + RUNTIME_MS, RUNTIME_MS, key=key))
         store.write(one.viewer, one.world)
     assert len(store.progress) <= RULES.keep_progress + 7
+
+
+def test_the_bytes_do_not_tell_when_a_state_was_last_read() -> None:
+    one = Watching()
+    long, short = ("p1", "office", 1, 1), ("p2", "dark", 1, 2)
+    one.say(event(Kind.START, T0, 0, key=long), event(Kind.START, T0 + 1, 0, key=short))
+    one.say(event(Kind.STOP, T0 + 60_000, 60_000, key=short))
+    one.say(event(Kind.STOP, T0 + 7_200_000, 60_000, key=long))
+    one.wait(T0 + DAY + 120_000)
+    back = load("v", stored(one), RULES)
+    one.wait(T0 + 2 * DAY)
+    back.fire(T0 + 2 * DAY, one.world)
+    assert not back.playbacks
+    assert dump_rest(back) == dump_rest(one.viewer)
+    assert dump_live(back) == dump_live(one.viewer)
