@@ -108,18 +108,19 @@ class Journey:
     p: float | None = None
     sent: int = 0
     past: list[Past] = field(default_factory=list)
+    faded: tuple[int, int] = (0, 0)
 
     # -- facts ---------------------------------------------------------------------------------
     @property
     def completed(self) -> int:
         """Episodes completed."""
-        return sum(1 for step in self.steps.values() if step.completed_ms)
+        return sum(1 for s in self.steps.values() if s.completed_ms) or self.faded[1]
 
     @property
     def reached(self) -> int:
         """The furthest episode watched (k)."""
         done = [e for e, s in self.steps.items() if s.watched_ms or s.completed_ms]
-        return max(done, default=0)
+        return max(done, default=self.faded[0])
 
     def finished(self, view: View) -> bool:
         """Whether 90 % of the season's runtime is covered (every episode, if runtimes lack)."""
@@ -141,8 +142,13 @@ class Journey:
     def restart(self) -> None:
         """Begin anew: the season is watched another time."""
         self.epoch += 1
-        self.steps, self.past = {}, []
+        self.steps, self.past, self.faded = {}, [], (0, 0)
         self.state, self.basis, self.since_ms, self.p = "", "", 0, None
+
+    def shrink(self) -> None:
+        """Forget the episodes of a season that is over, but for how far and how many."""
+        self.faded = (self.reached, self.completed)
+        self.steps, self.past = {}, []
 
     # -- judging -------------------------------------------------------------------------------
     def _chance(self, view: View, *, idle_s: float = 0.0) -> Chance | None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from streams.signals import seconds, stamp
+from streams.viewing.context import season_view
 from streams.viewing.taste import shares
-from streams.viewing.viewer import season_view
 from streams.viewing.wire import dump_live, dump_out, dump_rest
 
 if TYPE_CHECKING:
+    from streams.viewing.context import Context, SeasonKey
     from streams.viewing.episode import EpisodeKey
-    from streams.viewing.viewer import Context, SeasonKey, Viewer
+    from streams.viewing.viewer import Viewer
 
 
 class Write(NamedTuple):
@@ -78,6 +79,10 @@ def _progress(viewer: Viewer) -> dict[str, bytes]:
                     "seen_at": stamp(episode.seen_ms),
                 }
             )
+    for season, (episodes, seen_ms) in sorted(viewer.summaries.items()):
+        fields[season_field(season)] = orjson.dumps(
+            {"completed": True, "episodes": episodes, "seen_at": stamp(seen_ms)}
+        )
     return fields
 
 
@@ -106,9 +111,11 @@ def _hooked(viewer: Viewer, context: Context) -> dict[str, bytes]:
 
 
 def episode_field(key: EpisodeKey) -> str:
-    """``title:season:episode``, or ``title`` for a film."""
+    """``title:season:episode``; ``title:season`` for episode 0, ``title`` for a film."""
     title, season, episode = key
-    return f"{_escaped(title)}:{season}:{episode}" if season else _escaped(title)
+    if not season:
+        return _escaped(title)
+    return f"{_escaped(title)}:{season}:{episode}" if episode else season_field((title, season))
 
 
 def season_field(key: SeasonKey) -> str:

@@ -9,7 +9,7 @@ slice of records begins or ends, or on when timers are looked at.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from streams.events import Event, Reject
 from streams.signals import (
@@ -23,19 +23,18 @@ from streams.signals import (
     signal_body,
 )
 from streams.viewing.attendance import Attendance
+from streams.viewing.context import Context, SeasonKey, season_view
 from streams.viewing.episode import Credit, Episode, EpisodeKey
-from streams.viewing.journey import Journey, Signal, View
+from streams.viewing.journey import Journey, Signal
 from streams.viewing.knots import HEARTBEAT, Added, Kind
 from streams.viewing.playback import ACTS, ENDS, Playback, PlaybackKey
+from streams.viewing.sittings import count_streaks, impute, reported
 from streams.viewing.taste import Taste
+from streams.viewing.timers import NEVER, act, earliest, reopen, sealed_ms, shelve_oldest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streams.catalogue import Catalogue
     from streams.rules import Rules
 
-NEVER = 1 << 62
 UNMOVED = frozenset({"", "hooked"})
 """States of a journey that an event which crosses no threshold leaves alone."""
 MAX_LIVE = 256
@@ -43,18 +42,8 @@ MAX_LIVE = 256
 QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED), int(Kind.RATE)})
 """Reports after which taste need not be looked at."""
 
-SeasonKey = tuple[str, int]
-
-
 NO_JOURNEY = Journey("", "", 0)
 """What a film has."""
-
-
-class Context(NamedTuple):
-    """What decisions rest on besides state and record."""
-
-    catalogue: Catalogue
-    rules: Rules
 
 
 class Viewer:
@@ -82,6 +71,7 @@ class Viewer:
         "playbacks",
         "rest_changed",
         "shelf",
+        "summaries",
         "taste",
         "taste_changed",
         "taste_ms",
@@ -116,6 +106,7 @@ class Viewer:
         self.gone_episodes: set[EpisodeKey] = set()
         self.gone_journeys: set[SeasonKey] = set()
         self.leaving: dict[EpisodeKey, Episode] = {}
+        self.summaries: dict[SeasonKey, tuple[int, int]] = {}
         self.taste_changed = False
         self.rest_changed = False
         self.touched = False
@@ -202,7 +193,7 @@ class Viewer:
         upset = learnt or added is Added.REORDERED
         if upset or kind in ENDS:
             self.episodes[playback.key[1:]].steady = (1, 0)
-        imputed = self._reimpute(context) if self.bares or unbared else []
+        imputed = self._reimpute(context.rules) if self.bares or unbared else []
         self._follow(playback, at_ms, clock_ms, context, kind)
         if upset or kind in ACTS or playback.closed:
             self._restreak(context)
@@ -243,10 +234,10 @@ class Viewer:
     def _open(self, event: Event, context: Context) -> Playback:
         key, rules = event.playback, context.rules
         if len(self.playbacks) >= MAX_LIVE:
-            self.seal(min(self.playbacks.values(), key=_last), context, event.knot.at_ms)
+            self.seal(min(self.playbacks.values(), key=reported), context, event.knot.at_ms)
             self.due_ms = 0
         if len(self.episodes) > 2 * rules.keep_progress:
-            self._shelve_oldest(context)
+            shelve_oldest(self, context)
         name = repr((self.name, key, event.knot.at_ms)).encode()
         session_id = blake2b(name, digest_size=12).hexdigest()
         limit = self._runtime_ms(key[1:], context)
@@ -254,6 +245,7 @@ class Viewer:
         self.bares = self.bares or event.bare
         episode = self.episodes.get(key[1:])
         if episode is None:
+            reopen(self, key[1:3])
             episode = self.episodes[key[1:]] = Episode(key[1:])
             self.shelf.pop(key[1:], None)
             self.gone_episodes.discard(key[1:])
@@ -331,44 +323,18 @@ class Viewer:
         self.attendance.seal(playback, at_ms, self.playbacks.values())
         self.rest_changed = True
 
-    # -- automatic starts ------------------------------------------------------------------------
     def _restreak(self, context: Context) -> None:
-        """Count anew how many episodes in a row autoplay started without any act."""
-        if not any(p.fact("autoplay") for p in self.playbacks.values()):
-            return
-        end_ms, streak = self.chain
-        gap_ms = context.rules.sitting_gap_s * 1000
-        for playback in sorted(self.playbacks.values(), key=_first):
-            automatic = playback.fact("autoplay") is True and not playback.acted
-            joined = playback.first_ms - end_ms <= gap_ms
-            streak = 0 if not automatic else (streak + 1 if joined else 1)
-            if streak != playback.streak:
-                playback.streak = streak
-                episode = self.episodes[playback.key[1:]]
-                self.changed_episodes.add(episode.key)
-                self.weigh(episode, context, settled=False)
-                if episode.key[1]:
-                    self._travel(episode, playback.first_ms, context, crossed=True)
-            end_ms = max(end_ms, playback.last_ms)
+        for playback in count_streaks(self.playbacks.values(), self.chain, context.rules):
+            episode = self.episodes[playback.key[1:]]
+            self.changed_episodes.add(episode.key)
+            self.weigh(episode, context, settled=False)
+            if episode.key[1]:
+                self._travel(episode, playback.first_ms, context, crossed=True)
 
-    # -- feeds of bare words ---------------------------------------------------------------------
-    def _reimpute(self, context: Context) -> list[Playback]:
-        """Credit every dangling ``play`` up to the viewer's next event; those that changed."""
-        changed = []
-        for playback in list(self.playbacks.values()):
-            cursor = playback.cursor
-            if not (playback.bare and cursor) and playback.extra is None:
-                continue
-            later = [
-                knot.at_ms
-                for other in self.playbacks.values()
-                if other is not playback
-                for knot in other.knots.knots
-                if cursor and knot.at_ms > cursor.at_ms
-            ]
-            if playback.impute(min(later, default=0), context.rules):
-                changed.append(playback)
-            self.due_ms = min(self.due_ms, playback.silence_ms(context.rules))
+    def _reimpute(self, rules: Rules) -> list[Playback]:
+        changed = impute(self.playbacks.values(), rules)
+        bare = (p.silence_ms(rules) for p in self.playbacks.values() if p.bare or p.extra)
+        self.due_ms = min([self.due_ms, *bare])
         return changed
 
     # -- taste -----------------------------------------------------------------------------------
@@ -392,11 +358,6 @@ class Viewer:
         """Let the season's journey know, and send what it decides."""
         key = episode.key[:2]
         journey = self.journeys.get(key) or self._set_out(key)
-        over_ms = context.rules.lapsed_after_s * 1000
-        if journey.state == "completed" and at_ms - journey.last_ms > over_ms:
-            journey.restart()
-            episode.floor = None
-            self.changed_journeys.add(key)
         journey.last_ms = max(journey.last_ms, at_ms)
         if crossed:
             journey.steps[episode.key[2]] = episode.step()
@@ -435,55 +396,15 @@ class Viewer:
         """
         while (timer := earliest(self, context)) is not None and timer.due_ms <= clock_ms:
             self._due_ms = timer.due_ms if alone else 0
-            self._fire(timer, context)
+            self.touched = True
+            act(self, timer, context)
         self.due_ms = timer.due_ms if timer else NEVER
 
-    def _fire(self, timer: Timer, context: Context) -> None:
-        what, due = timer.target, timer.due_ms
-        self.touched = True
-        if isinstance(what, Playback):
-            if what.closed:
-                self.seal(what, context, due)
-            else:
-                self.close(what, context)
-                self.weigh(self.episodes[what.key[1:]], context, settled=False)
-                self._restreak(context)
-        elif isinstance(what, Journey):
-            key = (what.title_id, what.season)
-            signal = what.idle(due, season_view(key, context))
-            self.signal(key, [signal] if signal else [], context)
-            self.rest_changed = True
-        elif what.viewing:
-            self.weigh(what, context, settled=True)
-            what.settle()
-            self.rest_changed = True
-        else:
-            self._shelve(what, context)
-
-    def _shelve_oldest(self, context: Context) -> None:
-        """Bound the memory of a viewer who opens episodes without end."""
-        idle = [e for e in self.episodes.values() if not e.live]
-        if idle:
-            oldest = min(idle, key=lambda e: (e.seen_ms, e.key))
-            self.weigh(oldest, context, settled=True)
-            self._shelve(oldest, context)
-
-    def _shelve(self, episode: Episode, context: Context) -> None:
-        """Forget an episode's coverage; its published progress stays while there is room."""
-        del self.episodes[episode.key]
-        if episode.key in self.changed_episodes:
-            self.leaving[episode.key] = episode  # what changed last is still to be published
-        self.shelf[episode.key] = episode.seen_ms
-        while len(self.shelf) + len(self.episodes) > context.rules.keep_progress and self.shelf:
-            oldest = min(self.shelf, key=lambda key: (self.shelf[key], key))
-            del self.shelf[oldest]
-            self.gone_episodes.add(oldest)
-            self.changed_episodes.discard(oldest)
-        while len(self.journeys) > context.rules.keep_journeys:
-            key = min(self.journeys, key=lambda key: (self.journeys[key].last_ms, key))
-            del self.journeys[key]
-            self.gone_journeys.add(key)
-        self.rest_changed = True
+    def close_silent(self, playback: Playback, context: Context) -> None:
+        """Silence has closed a playback."""
+        self.close(playback, context)
+        self.weigh(self.episodes[playback.key[1:]], context, settled=False)
+        self._restreak(context)
 
     # -- records out -----------------------------------------------------------------------------
     def after(self, source: str, offset: int) -> None:
@@ -501,73 +422,6 @@ class Viewer:
             self.outbox = [o for o in self.outbox if o.source != source or o.offset > mark]
 
 
-def season_view(key: SeasonKey, context: Context) -> View:
-    """What a journey through one season is judged by."""
-    title = context.catalogue.titles.get(key[0])
-    season = title.seasons.get(key[1]) if title else None
-    curve = context.catalogue.curves.get(key)
-    if season is None:
-        return View(0, 0, curve, context.rules)
-    return View(season.of, season.runtime_ms(), curve, context.rules)
-
-
-class Timer(NamedTuple):
-    """The next thing that happens if nothing else does."""
-
-    due_ms: int
-    target: Playback | Episode | Journey
-
-
-def earliest(viewer: Viewer, context: Context) -> Timer | None:
-    """The viewer's next timer; of those due at one time, the first found in a fixed order."""
-    rules = context.rules
-    found: Timer | None = None
-    for timer in _timers(viewer, context, rules):
-        if found is None or timer.due_ms < found.due_ms or _breaks_tie(timer, found):
-            found = timer
-    return found
-
-
-def _breaks_tie(timer: Timer, found: Timer) -> bool:
-    return timer.due_ms == found.due_ms and _order(timer) < _order(found)
-
-
-def _order(timer: Timer) -> tuple[int, str]:
-    """Which of two timers comes first at one time: not the one that was read first."""
-    what = timer.target
-    if isinstance(what, Playback):
-        return 0, repr(what.key)
-    if isinstance(what, Journey):
-        return 1, repr((what.title_id, what.season))
-    return 2, repr(what.key)
-
-
-def _timers(viewer: Viewer, context: Context, rules: Rules) -> Iterator[Timer]:
-    for playback in viewer.playbacks.values():
-        due = sealed_ms(playback, rules) if playback.closed else playback.silence_ms(rules)
-        yield Timer(due, playback)
-    for key, journey in viewer.journeys.items():
-        if journey.state in ("hooked", "cooled"):
-            yield Timer(journey.due_ms(season_view(key, context)), journey)
-    for episode in viewer.episodes.values():
-        if not episode.live:
-            wait_s = rules.abandoned_after_s if episode.viewing else rules.keep_coverage_s
-            yield Timer(episode.seen_ms + int(wait_s * 1000), episode)
-
-
-def sealed_ms(playback: Playback, rules: Rules) -> int:
-    """When a closed playback can no longer be mended."""
-    return max(playback.silence_ms(rules), playback.last_ms + int(rules.lateness_s * 1000))
-
-
 def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:
     hour = [(f"hour:{credit.hour}", 1.0)] if credit.hour >= 0 else []
     return [*facets, *hour]
-
-
-def _first(playback: Playback) -> tuple[int, PlaybackKey]:
-    return playback.first_ms, playback.key
-
-
-def _last(playback: Playback) -> tuple[int, PlaybackKey]:
-    return playback.last_ms, playback.key

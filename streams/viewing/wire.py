@@ -134,6 +134,7 @@ def _journey(journey: Journey) -> list[Any]:
         journey.p,
         journey.sent,
         [list(past) for past in journey.past],
+        journey.faded,
     ]
 
 
@@ -234,7 +235,7 @@ def _read_episode(item: list[Any]) -> Episode:
 
 
 def _read_journey(viewer: str, item: list[Any]) -> Journey:
-    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past = item
+    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past, faded = item
     return Journey(
         viewer,
         title,
@@ -248,4 +249,5 @@ def _read_journey(viewer: str, item: list[Any]) -> Journey:
         p,
         sent,
         [Past(*one) for one in past],
+        (faded[0], faded[1]),
     )

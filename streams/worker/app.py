@@ -18,7 +18,7 @@ from mode.supervisors import CrashingSupervisor
 from config.kafka import kafka_ssl_context
 from config.logging import configure_logging
 from config.settings import Settings
-from streams.viewing.viewer import Context
+from streams.viewing.context import Context
 from streams.worker import metrics
 from streams.worker.cache import Cache
 from streams.worker.curves import Curves

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from streams.viewing.viewer import NEVER, Viewer
+from streams.viewing.timers import NEVER
+from streams.viewing.viewer import Viewer
 from streams.viewing.wire import load
 from streams.worker.metrics import CACHED, LOADS
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.events import Reject
 from streams.viewing.public import write_of
-from streams.viewing.viewer import NEVER
+from streams.viewing.timers import NEVER
 from streams.worker import metrics
 from streams.worker.decoding import DeadLetter, Decoded, decode_slice
 from streams.worker.store import NO_TIMERS, Fenced, Mark, Source, Timers
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from streams.signals import Out
-    from streams.viewing.viewer import Context
+    from streams.viewing.context import Context
     from streams.worker.cache import Cache, Entry
     from streams.worker.curves import Curves
     from streams.worker.publisher import Publisher

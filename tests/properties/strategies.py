@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from streams.catalogue import Catalogue, Curve, Season, Title
 from streams.events import Event
 from streams.rules import Rules
+from streams.viewing.context import Context
 from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Kind, Knot
 from streams.viewing.public import Write, write_of
-from streams.viewing.viewer import Context, Viewer
+from streams.viewing.viewer import Viewer
 from streams.viewing.wire import Stored, load
 
 if TYPE_CHECKING:

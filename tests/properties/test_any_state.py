@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from strategies import DAY, RULES, Watching, months
 
 from streams.events import Event
-from streams.viewing.viewer import earliest
+from streams.viewing.timers import earliest
 from streams.viewing.wire import Stored, dump_live, dump_out, dump_rest, load
 
 

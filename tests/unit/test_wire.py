@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
 from strategies import DAY, RULES, RUNTIME_MS, T0, Store, Watching, event
 
 from streams.catalogue import Catalogue, Season, Title
+from streams.viewing.context import Context
 from streams.viewing.knots import Kind
-from streams.viewing.viewer import Context
 from streams.viewing.wire import (
     FORMAT,
     BrokenState,

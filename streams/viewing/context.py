@@ -1,0 +1,31 @@
+"""What decisions rest on besides a viewer's state and the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.viewing.journey import View
+
+if TYPE_CHECKING:
+    from streams.catalogue import Catalogue
+    from streams.rules import Rules
+
+SeasonKey = tuple[str, int]
+"""title id, season."""
+
+
+class Context(NamedTuple):
+    """The catalogue as it is known, and the thresholds."""
+
+    catalogue: Catalogue
+    rules: Rules
+
+
+def season_view(key: SeasonKey, context: Context) -> View:
+    """What a journey through one season is judged by."""
+    title = context.catalogue.titles.get(key[0])
+    season = title.seasons.get(key[1]) if title else None
+    curve = context.catalogue.curves.get(key)
+    if season is None:
+        return View(0, 0, curve, context.rules)
+    return View(season.of, season.runtime_ms(), curve, context.rules)
