@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
-
 from strategies import DAY, HOUR, MINUTE, RUNTIME_MS, T0, Watching, event
 
 from streams.viewing.knots import Kind

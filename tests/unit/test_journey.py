@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
-
 from strategies import CURVE, DAY, HOUR, MINUTE, RULES, RUNTIME_MS, T0, Watching, context, event
 
 from streams.catalogue import Curve

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import orjson
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
-
 from strategies import DAY, T0, Store, Watching
 
 from streams.signals import stamp

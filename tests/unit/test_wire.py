@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import orjson
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
-
 from strategies import DAY, RULES, RUNTIME_MS, T0, Store, Watching, event
 
 from streams.catalogue import Catalogue, Season, Title

@@ -1,0 +1,74 @@
+"""What is left of a season long after it was watched."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from strategies import DAY, HOUR, T0, Watching, context
+
+from streams.viewing.public import write_of
+
+EPISODES = context().catalogue.titles["office"].seasons[1].of
+
+
+def finished_season() -> tuple[Watching, int]:
+    """A viewer who has watched all of "office", and when that was over."""
+    one = Watching()
+    now = T0
+    for episode in range(1, EPISODES + 1):
+        now = one.watch(episode, now) + HOUR
+    assert one.words()[-1] == "completed"
+    return one, now
+
+
+@pytest.fixture
+def faded() -> tuple[Watching, int]:
+    """The same viewer more than a month later; what was published before is written."""
+    one, now = finished_season()
+    write_of(one.viewer, one.world)
+    one.viewer.written()
+    one.wait(now + 40 * DAY)
+    return one, now + 40 * DAY
+
+
+def test_a_finished_season_shrinks_to_one_line_of_progress(faded: tuple[Watching, int]) -> None:
+    one, _ = faded
+    write = write_of(one.viewer, one.world)
+    assert list(write.progress) == ["office:1"]
+    summary = orjson.loads(write.progress["office:1"])
+    assert (summary["completed"], summary["episodes"]) == (True, EPISODES)
+    assert sorted(write.progress_gone) == sorted(f"office:1:{e}" for e in range(1, EPISODES + 1))
+
+
+def test_a_finished_season_leaves_no_episode_in_memory(faded: tuple[Watching, int]) -> None:
+    one, _ = faded
+    assert one.viewer.episodes == {}
+    assert list(one.viewer.shelf) == [("office", 1, 0)]
+    assert one.viewer.journeys["office", 1].steps == {}
+
+
+def test_what_hooked_says_of_a_faded_season_stays_true(faded: tuple[Watching, int]) -> None:
+    one, _ = faded
+    journey = one.viewer.journeys["office", 1]
+    assert (journey.state, journey.reached, journey.completed) == ("completed", EPISODES, EPISODES)
+
+
+def test_an_unfinished_season_keeps_its_episodes_on_the_shelf() -> None:
+    one = Watching()
+    later = one.watch(1, T0)
+    one.wait(later + 40 * DAY)
+    assert list(one.viewer.shelf) == [("office", 1, 1)]
+    assert one.viewer.journeys["office", 1].completed == 1
+
+
+def test_a_rewatch_of_a_faded_season_is_a_journey_of_its_own(faded: tuple[Watching, int]) -> None:
+    one, now = faded
+    one.viewer.written()
+    for episode in range(1, EPISODES + 1):
+        now = one.watch(episode, now, run="again") + HOUR
+    words = one.words()
+    assert words.count("completed") == 2
+    assert words[-1] == "completed"
+    ids = [signal["id"] for signal in one.sent("g")]
+    assert len(ids) == len(set(ids))
+    assert "office:1" in write_of(one.viewer, one.world).progress_gone
