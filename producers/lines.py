@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 STDIN = "-"
 _GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UnreadableError(RuntimeError):
@@ -38,6 +39,7 @@ class Lines:
         self._raw: io.BufferedReader | None = None
         self._text: io.BufferedIOBase | None = None
         self._rest: list[bytes] = []
+        self._at_start = True
 
     def __enter__(self) -> Self:
         try:
@@ -72,9 +74,18 @@ class Lines:
     def read(self) -> list[bytes]:
         """The next lines without their ends; empty at the end. Waits on standard input.
 
+        A byte order mark at the very beginning is no part of the first line.
+
         Raises:
             UnreadableError: the file breaks off or is damaged; what came before was returned.
         """
+        block = self._next_block()
+        if block and self._at_start:
+            self._at_start = False
+            block[0] = block[0].removeprefix(_BYTE_ORDER_MARK)
+        return block
+
+    def _next_block(self) -> list[bytes]:
         if self._text is None:
             return []
         while True:

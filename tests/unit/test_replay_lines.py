@@ -41,6 +41,13 @@ def test_a_gzipped_file_is_known_by_its_bytes_not_by_its_name(tmp_path):
     assert read_all(file) == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, pack):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(pack(b'\xef\xbb\xbf{"a":1}\n\xef\xbb\xbfkept'))
+    assert read_all(file) == [b'{"a":1}', b"\xef\xbb\xbfkept"]
+
+
 def test_a_line_longer_than_a_read_stays_one_line(tmp_path):
     file = tmp_path / "events.jsonl"
     long = random.Random(1).randbytes(3_000_000).replace(b"\n", b"")
