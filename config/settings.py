@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.rules import Rules
@@ -49,6 +49,22 @@ class Settings(BaseSettings):
     redis_cluster: bool = False
     """The URL names one node of a Redis Cluster."""
     redis_ca_file: str | None = None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_has_a_scheme(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _kafka_bootstrap_has_ports(cls, hosts: str) -> str:
+        for host in hosts.split(","):
+            name, _, port = host.strip().rpartition(":")
+            if not name or not port.isdigit():
+                raise ValueError("must be host:port, or several with commas between")
+        return hosts
 
     # -- names ---------------------------------------------------------------------------------
     topics: TopicNames = Field(default_factory=TopicNames)

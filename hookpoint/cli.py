@@ -6,6 +6,7 @@ import sys
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from hookpoint.commands import bench, demo, look, replay, stack, worker
 
@@ -30,4 +31,7 @@ def main() -> None:
         for problem in error.errors():
             name = "__".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"HOOKPOINT_{name}: {problem['msg']}", err=True)
+        sys.exit(EXIT_USAGE)
+    except SettingsError as error:
+        typer.echo(f"hookpoint: {error}", err=True)
         sys.exit(EXIT_USAGE)

@@ -220,6 +220,7 @@ def _decode_carefully(
     found = TYPES.get(word)
     if found is None:
         if word == TICK:
+            _attributes(body, ("id", "source"))
             return Tick(at_ms)
         raise Reject("unknown_type", "type", f"{_short(word)} is no event type")
     viewer = _viewer(key, body)
@@ -246,10 +247,7 @@ def _envelope(body: dict[str, Any], headers: Sequence[tuple[str, bytes | None]])
 
 
 def _viewer(key: bytes | None, body: dict[str, Any]) -> str:
-    for name in ("id", "source", "subject"):
-        text = body.get(name)
-        if type(text) is not str or not 0 < len(text) <= MAX_ID:
-            raise Reject("envelope", name, _wrong(text, "text of 1 to 256 characters"))
+    _attributes(body, ("id", "source", "subject"))
     version = body.get("specversion", "1.0")
     if version != "1.0" and (type(version) is not str or not version.startswith("1.")):
         raise Reject("envelope", "specversion", f"{_short(version)} is not 1.0")
@@ -263,9 +261,20 @@ def _viewer(key: bytes | None, body: dict[str, Any]) -> str:
     except UnicodeEncodeError:
         raise Reject("envelope", "subject", "not valid Unicode") from None
     if not same:
+        try:
+            key.decode()
+        except UnicodeDecodeError:
+            raise Reject("key", "key", "not UTF-8") from None
         raise Reject("key", "subject", f"the key is not the subject {_short(subject)}")
     _remember(_VIEWERS, key, subject)
     return subject
+
+
+def _attributes(body: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        text = body.get(name)
+        if type(text) is not str or not 0 < len(text) <= MAX_ID:
+            raise Reject("envelope", name, _wrong(text, "text of 1 to 256 characters"))
 
 
 def _time(text: Any, stamp_ms: int, rules: Rules) -> tuple[int, int]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+SHARES = frozenset(
+    {
+        "drift_share", "watched_share", "completed_share", "abandoned_share", "partial_share",
+        "hooked_at", "cooled_below", "min_left_share", "curve_bound",
+    }
+)  # fmt: skip
+SIGNED = frozenset({"abandoned_weight", "seek_slack_s", "autoplay_weights"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +81,17 @@ class Rules:
     """Episodes kept per viewer, the most recently watched first; older ones shrink to summaries."""
     keep_journeys: int = 40
     """Seasons kept per viewer, the most recently watched first."""
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that cannot be meant.
+
+        Raises:
+            ValueError: naming the threshold.
+        """
+        for rule in fields(self):
+            value = getattr(self, rule.name)
+            share = rule.name in SHARES
+            if share and not 0 <= value <= 1:
+                raise ValueError(f"{rule.name} is a share, 0 to 1, not {value}")
+            if not share and rule.name not in SIGNED and value <= 0:
+                raise ValueError(f"{rule.name} must be above 0, not {value}")

@@ -56,12 +56,13 @@ class Past(NamedTuple):
 
     signal_id: str
     word: Word
+    basis: str
     at_ms: int
+    known_ms: int
     idle_from_ms: int
     completed: int
-    state: State
-    basis: str
-    since_ms: int
+    before: tuple[State, str, int, float | None]
+    """State, basis, since and p of the journey before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +172,9 @@ class Journey:
         )
 
     def _hooked_by_pace(self, view: View) -> bool:
-        rules = view.rules
-        done = sorted((s for s in self.steps.values() if s.completed_ms), key=_completed_ms)
-        recent = done[-rules.pace_completed :]
-        if len(recent) < rules.pace_completed or (view.of and self.reached >= view.of):
+        if view.of and self.reached >= view.of:
             return False
-        span_ms = recent[-1].completed_ms - recent[0].completed_ms
-        return span_ms <= rules.pace_within_s * 1000 and any(s.deliberate for s in recent)
+        return _in_pace([s for s in self.steps.values() if s.completed_ms], view.rules)
 
     def finish(self, at_ms: int, view: View) -> Signal | None:
         """Decide whether what was watched up to ``at_ms`` makes the season complete."""
@@ -234,35 +231,53 @@ class Journey:
     # -- taking back -----------------------------------------------------------------------------
     def recheck(self, at_ms: int, event_ms: int, view: View) -> list[Signal]:
         """Take back what would not have been sent, had the event at ``event_ms`` been on time."""
-        undone: list[Signal] = []
-        while self.past and self._undone(self.past[-1], event_ms, view):
-            past = self.past.pop()
-            undone.append(self._retract(past, at_ms, view))
-        return undone
+        wrong = [i for i, past in enumerate(self.past) if self._undone(past, event_ms, view)]
+        if not wrong:
+            return []
+        # What was sent after the first wrong signal rests on it, so it goes as well, newest first.
+        undone = self.past[wrong[0] :]
+        del self.past[wrong[0] :]
+        return [self._retract(past, at_ms, view) for past in reversed(undone)]
 
     def _undone(self, past: Past, event_ms: int, view: View) -> bool:
         if past.word == "completed":
             return not self.finished(view)
         if past.word in ("cooled", "lapsed") and past.idle_from_ms:
             return past.idle_from_ms < event_ms <= past.at_ms
-        if past.word in ("hooked", "rekindled"):
-            # past.basis is what held before; the last signal's own basis is the journey's
-            needed = view.rules.pace_completed if self.basis == "pace" else view.rules.min_completed
-            return self.completed < min(past.completed, needed)
+        if past.word == "hooked":
+            return not self._had_hooked(past, view)
+        if past.word == "rekindled":
+            return self.completed < min(past.completed, view.rules.min_completed)
         return False
+
+    def _had_hooked(self, past: Past, view: View) -> bool:
+        """Whether what is known now of the time of a hooked signal still makes it right.
+
+        The chance itself is not worked out again: curves move on, and are not the viewer's doing.
+        """
+        rules = view.rules
+        steps = [s for s in self.steps.values() if s.started_ms and s.started_ms <= past.known_ms]
+        done = [s for s in steps if s.completed_ms and s.completed_ms <= past.known_ms]
+        if past.basis == "pace":
+            return _in_pace(done, rules)
+        latest = sorted(steps, key=_started_ms)[-rules.deliberate_within :]
+        return len(done) >= rules.min_completed and any(step.deliberate for step in latest)
 
     def _retract(self, past: Past, at_ms: int, view: View) -> Signal:
         signal = self._signal("retracted", at_ms, view, None, retracts=past.signal_id)
-        self.state, self.basis, self.since_ms = past.state, past.basis, past.since_ms
+        self.state, self.basis, self.since_ms, self.p = past.before
         return signal
 
     # -- sending ---------------------------------------------------------------------------------
     def _send(self, word: Word, at_ms: int, view: View, found: Chance | None) -> Signal:
-        before = (self.state, self.basis, self.since_ms)
+        before = (self.state, self.basis, self.since_ms, self.p)
         self.basis = "audience" if found is not None else "pace"
         signal = self._signal(word, at_ms, view, found)
         idle_from = self.last_ms if word in ("cooled", "lapsed") and at_ms > self.last_ms else 0
-        self.past.append(Past(signal.signal_id, word, at_ms, idle_from, self.completed, *before))
+        times = (max(s.started_ms, s.completed_ms) for s in self.steps.values())
+        known_ms = max([at_ms, *times])
+        said = (signal.signal_id, word, self.basis, at_ms, known_ms, idle_from, self.completed)
+        self.past.append(Past(*said, before))
         del self.past[:-KEPT_SIGNALS]
         self.state = AFTER[word]
         self.since_ms, self.p = at_ms, signal.p
@@ -293,5 +308,18 @@ class Journey:
         )  # fmt: skip
 
 
+def _in_pace(done: list[Step], rules: Rules) -> bool:
+    """Enough episodes completed within a day, one of them by a deliberate act."""
+    recent = sorted(done, key=_completed_ms)[-rules.pace_completed :]
+    if len(recent) < rules.pace_completed:
+        return False
+    span_ms = recent[-1].completed_ms - recent[0].completed_ms
+    return span_ms <= rules.pace_within_s * 1000 and any(step.deliberate for step in recent)
+
+
 def _completed_ms(step: Step) -> int:
     return step.completed_ms
+
+
+def _started_ms(step: Step) -> int:
+    return step.started_ms

@@ -213,16 +213,17 @@ class Playback:
         passed, moved = knot.at_ms - before.at_ms, end - start
         if passed <= 0 or moved <= 0:
             return None
-        rate = before.rate
-        if knot.rate > rate and knot.kind != K_RATE:
-            rate = knot.rate
-        possible = rate * passed
-        if moved >= possible:
+        possible = before.rate * passed
+        if moved < possible:
+            spent = min(passed, round(moved / before.rate))
+        elif moved <= possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
+            spent = passed
+        else:
+            # Too far for the rate that was; but the report may name the one that it was played at.
+            possible = knot.rate * passed
             if moved > possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
                 return None
             spent = passed
-        else:
-            spent = min(passed, round(moved / rate))
         if not self.limit_ms or end <= self.limit_ms:
             return start, end, before.at_ms, before.at_ms + spent
         return self._within_limit(start, end, before.at_ms, spent)

@@ -166,7 +166,7 @@ class Viewer:
         low, high = episode.steady
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
         covered = playback.coverage_ms()
-        if journey is None or journey.state not in UNMOVED or not low <= covered < high:
+        if journey is None or not low <= covered < high or _stirs(journey, knot.at_ms):
             self._follow(playback, knot.at_ms, clock_ms, context, HEARTBEAT)
             return True
         self.changed_episodes.add(key)
@@ -218,7 +218,7 @@ class Viewer:
             self._emit(PROGRESS, episode.key[0], body)
         if key[1]:
             journey = self.journeys.get(episode.season)
-            if crossed or journey is None or journey.state not in UNMOVED:
+            if crossed or journey is None or _stirs(journey, at_ms):
                 self._travel(episode, at_ms, context, crossed=crossed)
             elif at_ms > journey.last_ms:
                 journey.last_ms = at_ms
@@ -344,6 +344,8 @@ class Viewer:
         if worth == held:
             return
         title = context.catalogue.titles.get(episode.key[0])
+        if title is None and not held.weight:
+            return  # watched all the same, but nothing is known of what it was
         facets = title.facets if title else ()
         if held.weight:
             self.taste.take_back(held.at_ms, _with_hour(facets, held), held.weight)
@@ -363,7 +365,7 @@ class Viewer:
             journey.steps[episode.key[2]] = episode.step()
             if journey.state:
                 self.changed_journeys.add(key)
-        elif journey.state not in ("cooled", "lapsed"):
+        elif not _stirs(journey, at_ms):
             return
         view = season_view(key, context)
         signals = journey.recheck(at_ms, at_ms, view) if journey.past else []
@@ -420,6 +422,11 @@ class Viewer:
         """Drop what the partition's mark shows to be published."""
         if self.outbox:
             self.outbox = [o for o in self.outbox if o.source != source or o.offset > mark]
+
+
+def _stirs(journey: Journey, at_ms: int) -> bool:
+    """Whether an event that crosses no threshold may still change what a journey has said."""
+    return journey.state not in UNMOVED or at_ms <= journey.since_ms
 
 
 def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:

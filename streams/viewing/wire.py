@@ -248,6 +248,6 @@ def _read_journey(viewer: str, item: list[Any]) -> Journey:
         since_ms,
         p,
         sent,
-        [Past(*one) for one in past],
+        [Past._make([*said, tuple(before)]) for *said, before in past],
         (faded[0], faded[1]),
     )

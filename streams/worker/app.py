@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -30,12 +31,14 @@ from streams.worker.redis_store import RedisStore
 from streams.worker.store import NO_TIMERS, Mark
 from streams.worker.titles import Snapshot, TitleStore, read_titles
 from streams.worker.transport import SliceSchema, Transport
+from streams.worker.waiting import wait_for_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 log = structlog.get_logger()
 EVERY_S = 1.0
+JOIN_WITHIN_S = 120.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -57,7 +60,9 @@ class Worker:
             Curves(self.titles, self.snapshot),
             self.context,
             self.patience,
+            asyncio.Event(),
         )
+        self._ready = shell.ready
         self.dispatcher = Dispatcher(shell)
         self._started = False
 
@@ -78,6 +83,15 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 20, 50)
+
+    async def await_catalogue(self) -> None:
+        """Hold events back until the titles that were sent before them are known."""
+        partitions = await self.patience(self.publisher.count, self.settings.topics.titles)
+        known = await self.patience(wait_for_catalogue, self.settings, self.store, partitions)
+        if not known:
+            log.warning("titles are not read to their end, going on without waiting for the rest")
+        await self.patience(self.snapshot.refresh)
+        self._ready.set()
 
     async def stop(self) -> None:
         """Let everything go."""
@@ -146,17 +160,32 @@ def _tend(app: faust.App, worker: Worker) -> None:
     @app.task
     async def start() -> None:
         await worker.start()
+        await worker.await_catalogue()
         await worker.keep_catalogue()
 
     @app.task
     async def watch() -> None:
-        """A lane that fails while no slice arrives must end the worker just the same."""
+        """A lane that fails while no slice arrives must end the worker just the same.
+
+        So must a group that cannot be joined: its coordinator gives up without a word.
+        """
+        patience = time.monotonic() + JOIN_WITHIN_S
         while not app.should_stop:
+            if not joined.is_set() and time.monotonic() > patience:
+                await app.crash(TimeoutError(f"no place in the group after {JOIN_WITHIN_S:.0f} s"))
+                return
             failed = worker.dispatcher.failed
             if failed is not None and failed.done():
                 await app.crash(failed.exception())
                 return
             await asyncio.sleep(0.2)
+
+    joined = asyncio.Event()
+
+    @app.on_partitions_assigned.connect
+    async def assigned(*_: Any, **__: Any) -> None:
+        """The group has told this worker what to do, be it nothing."""
+        joined.set()
 
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:

@@ -1,7 +1,8 @@
-"""Season curves of the titles that this worker's viewers watch, looked up every few seconds."""
+"""The titles that this worker's viewers watch: waited for if new, their curves looked up."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from streams.worker.titles import Snapshot, TitleStore
 
 EVERY_S = 10.0
+TITLE_PATIENCE_S = 1.0
+FORGIVE_AFTER_S = 60.0
 
 
 class Curves:
@@ -22,6 +25,20 @@ class Curves:
         self._store = store
         self._snapshot = snapshot
         self._seen: dict[str, float] = {}
+        self._awaited: dict[str, float] = {}
+
+    async def await_titles(self, titles: Iterable[str]) -> None:
+        """Give titles that are not known yet a moment to arrive, once a minute each.
+
+        A producer sends a title and then its first events; the two topics are read side by side.
+        """
+        now = time.monotonic()
+        unknown = {title for title in titles if title not in self._snapshot.catalogue.titles}
+        waiting = set(stale(self._awaited, unknown, now, FORGIVE_AFTER_S))
+        while waiting and time.monotonic() - now < TITLE_PATIENCE_S:
+            await asyncio.sleep(TITLE_PATIENCE_S / 20)
+            await self._snapshot.refresh()
+            waiting -= self._snapshot.catalogue.titles.keys()
 
     async def refresh(self, titles: Iterable[str]) -> None:
         """Look up the curves of ``titles`` that were not looked up for a while."""

@@ -7,6 +7,7 @@ done with it; a lane that fails takes the worker down with it, and its slice sta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -89,7 +90,12 @@ class Dispatcher:
             self.failed.result()
 
     async def _work(self, lane: Lane, queue: asyncio.Queue[Any]) -> None:
+        ready = self._shell.ready
         while not self._stopping:
+            if not ready.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ready.wait(), LOOK_EVERY_S)
+                continue
             try:
                 event = await asyncio.wait_for(queue.get(), LOOK_EVERY_S)
             except TimeoutError:

@@ -8,6 +8,7 @@ marks show what is applied already, and outboxes hold what must be sent again.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +46,8 @@ class Shell(NamedTuple):
     curves: Curves
     context: Callable[[], Context]
     retry: Callable[..., Any]
+    ready: asyncio.Event
+    """Set once the catalogue is known as far as it had been sent when the worker started."""
 
 
 class Lane:
@@ -89,6 +92,7 @@ class Lane:
         names = list(decoded.viewers)
         self.busy = set(names)
         try:
+            await self._shell.curves.await_titles(decoded.titles)
             await self._shell.curves.refresh(decoded.titles)
             entries = await self._shell.cache.get(names)
             letters, applied = self._fold(decoded, entries)

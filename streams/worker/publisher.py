@@ -125,7 +125,7 @@ class Publisher:
     async def _send(self, records: list[Record]) -> None:
         lanes: dict[tuple[str, int], list[Record]] = {}
         for record in records:
-            count = self._partitions.get(record.topic) or await self._count(record.topic)
+            count = self._partitions.get(record.topic) or await self.count(record.topic)
             lanes.setdefault((record.topic, murmur(record.key) % count), []).append(record)
         sent = [
             await self._producer.send_batch(batch, topic, partition=partition)
@@ -136,7 +136,8 @@ class Publisher:
         for (topic, _), lane in lanes.items():
             RECORDS_OUT.labels(topic).inc(len(lane))
 
-    async def _count(self, topic: str) -> int:
+    async def count(self, topic: str) -> int:
+        """How many partitions a topic has."""
         partitions = await self._producer.partitions_for(topic)
         self._partitions[topic] = len(partitions)
         return len(partitions)

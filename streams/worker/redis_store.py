@@ -175,8 +175,14 @@ class RedisStore:
         except (RedisError, RedisClusterException, OSError) as error:
             raise _outage(error) from error
 
-    async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def ask(
+        self, commands: Sequence[tuple[Any, ...]], *, forgiving: bool = False
+    ) -> list[Any]:
         """Answers to a pipeline of commands, in order.
+
+        Args:
+            commands: what to ask.
+            forgiving: a key of the wrong type is an answer, not an error.
 
         Raises:
             StoreAway: an outage; any of them may have been carried out.
@@ -193,6 +199,8 @@ class RedisStore:
             raise _outage(error) from error
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, NoScriptError):
+                if forgiving and str(answer).startswith("WRONGTYPE"):
+                    continue
                 raise _outage(answer)
         return answers
 

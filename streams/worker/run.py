@@ -44,6 +44,7 @@ def run() -> None:
     except BaseException:
         log.exception("worker failed")
         code = FAILED
+    log.info("worker stopped", code=code)
     with contextlib.suppress(ValueError):
         sys.stdout.flush()
     sys.exit(code)

@@ -104,9 +104,12 @@ class TitleStore:
 
     async def curves(self, titles: Sequence[str]) -> list[dict[bytes, bytes]]:
         """What ``engagement:{title}`` holds for each title."""
-        return await self._store.ask(
-            [("HGETALL", self._keys.engagement(title)) for title in titles]
-        )
+        commands = [("HGETALL", self._keys.engagement(title)) for title in titles]
+        answers = await self._store.ask(commands, forgiving=True)
+        for title, answer in zip(titles, answers, strict=True):
+            if isinstance(answer, Exception):
+                log.warning("curves left out", title=title, error=str(answer))
+        return [{} if isinstance(answer, Exception) else answer for answer in answers]
 
 
 def _public(title: dict[str, Any], version: int) -> list[Any]:

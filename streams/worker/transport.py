@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
+import structlog
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 
+log = structlog.get_logger()
 FETCH_WAIT_MS = 250
 """How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker
 that does not is asked again after this."""
@@ -133,15 +136,18 @@ class Consumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to just behind its mark; without one, to the beginning."""
-        offsets = dict(await super().seek_to_committed())
         assigned = self.assignment()
         wanted: dict[TP, int] = await self.app.find_positions(assigned)
         without = [tp for tp in assigned if tp not in wanted]
-        if without:
-            earliest = await self._thread.earliest_offsets(*without)
-            wanted |= {TP(tp.topic, tp.partition): offset for tp, offset in earliest.items()}
-        await self._thread.seek_wait(wanted)
-        return {**offsets, **wanted}
+        try:
+            if without:
+                earliest = await self._thread.earliest_offsets(*without)
+                wanted |= {TP(tp.topic, tp.partition): offset for tp, offset in earliest.items()}
+            await self._thread.seek_wait(wanted)
+        except IllegalStateError:
+            # Partitions went to another worker meanwhile; the next assignment seeks again.
+            log.info("partitions were revoked while their positions were looked up")
+        return wanted
 
 
 class Transport(driver.Transport):

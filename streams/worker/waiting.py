@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -16,6 +19,9 @@ from streams.worker.redis_store import RedisStore
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from streams.worker.store import Mark, Source
+
+CATALOGUE_STALLED_S = 10.0
 
 
 async def wait_for_servers(settings: Settings) -> None:
@@ -33,6 +39,47 @@ async def wait_for_servers(settings: Settings) -> None:
         await patience(_redis, settings)
     finally:
         aiokafka.setLevel(level)
+
+
+async def wait_for_catalogue(settings: Settings, store: RedisStore, partitions: int) -> bool:
+    """Return once the workers have read all titles that were sent before now.
+
+    Events that are decided without their title say nothing of taste or of a season.
+
+    Args:
+        settings: where things are.
+        store: where the workers' marks are.
+        partitions: of the ``titles`` topic.
+
+    Returns:
+        Whether they have; False if reading has not moved on for a while.
+    """
+    ends = await _title_ends(settings, partitions)
+    seen: dict[Source, Mark] = {}
+    moved = time.monotonic()
+    while time.monotonic() - moved < CATALOGUE_STALLED_S:
+        marks = await store.marks(ends)
+        if all(source in marks and marks[source].offset >= end - 1 for source, end in ends.items()):
+            return True
+        if marks != seen:
+            seen, moved = marks, time.monotonic()
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def _title_ends(settings: Settings, partitions: int) -> dict[Source, int]:
+    topic = settings.topics.titles
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap.split(","), **aiokafka_security(settings)
+    )
+    try:
+        await consumer.start()
+        ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+    except (KafkaError, OSError) as error:
+        raise BrokerAway(f"Kafka at {settings.kafka_bootstrap}: {error}") from error
+    finally:
+        await consumer.stop()
+    return {(tp.topic, tp.partition): end for tp, end in ends.items() if end > 0}
 
 
 async def _topics(settings: Settings) -> None:

@@ -90,8 +90,17 @@ def test_bare_words_are_taken(word: str, kind: Kind) -> None:
 
 
 def test_a_tick_needs_no_viewer_and_no_key() -> None:
-    tick = orjson.dumps({"type": "stream.tick", "time": ENVELOPE["time"]})
-    assert read(tick, key=None) == Tick(AT_MS)
+    said = {"type": "stream.tick", "time": ENVELOPE["time"], "id": "t1", "source": "/importer"}
+    assert read(orjson.dumps(said), key=None) == Tick(AT_MS)
+
+
+@pytest.mark.parametrize("name", ["id", "source", "time"])
+def test_a_tick_needs_its_envelope(name: str) -> None:
+    said = {"type": "stream.tick", "time": ENVELOPE["time"], "id": "t1", "source": "/importer"}
+    del said[name]
+    with pytest.raises(Reject) as caught:
+        read(orjson.dumps(said), key=None)
+    assert (caught.value.reason, caught.value.field) == ("envelope", name)
 
 
 def test_a_seek_says_where_it_began() -> None:
@@ -195,7 +204,7 @@ def test_a_type_that_does_not_exist_is_unknown(word: str) -> None:
 @pytest.mark.parametrize(
     ("key", "field"),
     [(None, "key"), (b"", "key"), (b"viewer-8", "subject"), (b"viewer-7 ", "subject"),
-     (b"\xff\xfe", "subject")],
+     (b"\xff\xfe", "key")],
 )  # fmt: skip
 def test_the_key_is_the_viewer(key: bytes | None, field: str) -> None:
     assert why_not(record(), key) == ["key", field]

@@ -266,6 +266,40 @@ def test_late_viewing_undoes_cooled() -> None:
     assert one.words() == ["hooked", "cooled", "retracted", "cooled"]
 
 
+def test_late_viewing_undoes_cooled_and_what_rested_on_it() -> None:
+    one, at = hooked_viewer(title="dark")
+    one.wait(at + 7 * DAY + HOUR)
+    back = at + 7 * DAY + 2 * HOUR
+    one.watch(4, back, title="dark", share=0.95, run="back")
+    assert one.words()[:3] == ["hooked", "cooled", "rekindled"]
+    _, cooled, rekindled = one.sent("g")[:3]
+    one.say(event(Kind.START, at + HOUR, 0, key=("late", "dark", 1, 3)))
+    taken = [s["data"]["retracts"] for s in one.sent("g") if s["data"]["state"] == "retracted"]
+    assert taken == [rekindled["id"], cooled["id"]]
+    assert one.viewer.journeys["dark", 1].state == "hooked"
+
+
+def test_a_start_that_turns_out_automatic_undoes_hooked_by_pace() -> None:
+    one = Watching()
+    at = T0
+    for episode in (1, 2, 3):
+        at = one.watch(episode, at, autoplay=episode > 1)
+    assert one.words() == ["hooked"]
+    first = ("office-1-", "office", 1, 1)
+    one.say(event(Kind.HEARTBEAT, T0 - 1, 0, key=first, autoplay=True))
+    assert one.words() == ["hooked", "retracted"]
+
+
+def test_a_retraction_brings_back_the_chance_that_was_published_before() -> None:
+    found = journey(*[done()] * 4)
+    assert advanced(found, AUDIENCE) == "hooked"
+    before = found.p
+    assert found.idle(found.due_ms(AUDIENCE), AUDIENCE) is not None
+    assert found.p != before
+    found.recheck(T0 + 1, T0 + 1, AUDIENCE)
+    assert (found.state, found.p) == ("hooked", before)
+
+
 def test_a_late_event_that_undoes_completed_takes_it_back() -> None:
     one, at = Watching(), T0
     for episode in (1, 2, 3, 4):

@@ -258,3 +258,26 @@ def test_the_short_way_of_heartbeats_gives_what_the_long_way_gives() -> None:
         assert step_by_step.figures() == anew.figures()
         assert step_by_step.cursor == anew.cursor
         assert iv.measure(anew.cover_all()) == anew.coverage_ms() <= RUNTIME_MS
+
+
+# -- rates ---------------------------------------------------------------------------------------
+def test_a_rate_that_comes_with_a_seek_begins_with_it() -> None:
+    found = seconds(
+        played(
+            knot(Kind.START, 0, 0),
+            knot(Kind.SEEK, 600, 1200, rate=1.5, origin_s=600),
+            knot(Kind.STOP, 1000, 1800),
+        )
+    )
+    assert (found["wall"], found["advanced"]) == (1000, 1200)
+
+
+@pytest.mark.parametrize("kind", [Kind.HEARTBEAT, Kind.PAUSE])
+def test_a_rate_that_explains_nothing_does_not_shorten_the_time_before_it(kind: Kind) -> None:
+    found = seconds(played(knot(Kind.START, 0, 0), knot(kind, 600, 600, rate=2.0)))
+    assert (found["wall"], found["advanced"]) == (600, 600)
+
+
+def test_a_rate_that_only_a_report_names_explains_how_far_it_came() -> None:
+    found = seconds(played(knot(Kind.START, 0, 0), knot(Kind.HEARTBEAT, 600, 900, rate=1.5)))
+    assert (found["wall"], found["advanced"]) == (600, 900)
