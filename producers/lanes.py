@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,16 +52,50 @@ Raw = tuple[bytes | None, bytes]
 """Key and value of a record."""
 
 
+Tell = Callable[[str], None]
+"""Takes one line for whoever watches."""
+
+
+class Outages:
+    """Says that Kafka is away and that it is back: once each, however many wait and retry.
+
+    Args:
+        place: the addresses, as configured.
+        tell: where it is said; a warning in the log by default.
+    """
+
+    def __init__(self, place: str, tell: Tell | None = None) -> None:
+        self._place = place
+        self._tell = tell or log.warning
+        self._waiting: set[object] = set()
+
+    def waits(self, who: object) -> None:
+        """An attempt of ``who`` has failed, and there will be another."""
+        if not self._waiting:
+            self._tell(f"waiting for Kafka at {self._place}")
+        self._waiting.add(who)
+
+    def succeeds(self, who: object) -> None:
+        """An attempt of ``who`` went well."""
+        if who in self._waiting:
+            self._waiting.remove(who)
+            if not self._waiting:
+                self._tell(f"Kafka at {self._place} is back")
+
+
 class LaneSender:
     """One partition: what is gathered, what waits, and the task that sends it in order."""
 
-    def __init__(self, lane: Lane, producer: Any, sent: Sent, settings: Settings) -> None:
+    def __init__(
+        self, lane: Lane, producer: Any, sent: Sent, settings: Settings, outages: Outages
+    ) -> None:
         self.gathered: list[Raw] = []
         self.size = 0
         self.chunks: asyncio.Queue[list[Raw]] = asyncio.Queue(CHUNKS_WAITING)
         self._lane = lane
         self._producer = producer
         self._sent = sent
+        self._outages = outages
         self._outage_max_s = settings.outage_max_s
         self._failure: Exception | None = None
         self.task = asyncio.create_task(self._run(), name=f"send {lane.topic}/{lane.partition}")
@@ -95,7 +130,7 @@ class LaneSender:
         position = 0
         while position < len(chunk):
             count = 0
-            async for attempt in persistently(self._outage_max_s):
+            async for attempt in persistently(self._outage_max_s, self._outages, self._lane):
                 with attempt:
                     batch, count = self._batch(chunk, position)
                     answer = await self._producer.send_batch(
@@ -103,6 +138,7 @@ class LaneSender:
                     )
                     confirmed = await answer
                     self._sent.last_offsets[self._lane] = confirmed.offset + count - 1
+            self._outages.succeeds(self._lane)
             self._sent.records += count
             self._sent.bytes += sum(len(it[1]) for it in chunk[position : position + count])
             position += count
@@ -121,13 +157,19 @@ class LaneSender:
         return batch, count
 
 
-def persistently(for_s: float) -> AsyncIterator[Any]:
-    """Attempts with growing pauses, for as long as the fault is one that passes."""
+def persistently(for_s: float, outages: Outages, who: object) -> AsyncIterator[Any]:
+    """Attempts of ``who`` with growing pauses, for as long as the fault is one that passes."""
+
+    def say_so(state: RetryCallState) -> None:
+        problem = state.outcome.exception() if state.outcome else None
+        log.debug("sending_failed", problem=repr(problem), attempt=state.attempt_number)
+        outages.waits(who)
+
     return AsyncRetrying(
         retry=retry_if_exception(_passes),
         stop=stop_after_delay(for_s),
         wait=wait_exponential(0.1, max=5.0),
-        before_sleep=_say_so,
+        before_sleep=say_so,
         reraise=True,
     ).__aiter__()
 
@@ -136,8 +178,3 @@ def _passes(problem: BaseException) -> bool:
     if isinstance(problem, KafkaConnectionError | KafkaTimeoutError | OSError):
         return True
     return isinstance(problem, KafkaError) and bool(problem.retriable)
-
-
-def _say_so(state: RetryCallState) -> None:
-    problem = state.outcome.exception() if state.outcome else None
-    log.warning("broker_away", problem=repr(problem), attempt=state.attempt_number)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.settings import Settings
+    from producers.lanes import Tell
 
 WARM_UP_S = 4 * 86400.0
 """A live audience has been watching for this long when it is switched on: all have turned up."""
@@ -68,13 +69,14 @@ def write_titles(titles: Iterable[Mapping[str, Any]], path: Path) -> None:
             target.write(orjson.dumps(title) + b"\n")
 
 
-async def send_audience(
+async def send_audience(  # noqa: PLR0913 - one call, from `simulate`
     settings: Settings,
     options: AudienceOptions,
     speed: float | None = None,
     *,
     live: bool = False,
     progress: Callable[[int, float], None] = lambda _count, _time_s: None,
+    tell: Tell | None = None,
 ) -> int:
     """Send an audience to Kafka: catalogue, events, and a tick at the end. Returns the events.
 
@@ -84,6 +86,7 @@ async def send_audience(
         speed: so many times as fast as they live; None for as fast as the broker takes it.
         live: event time is the wall clock, and there is no end.
         progress: see ``send_paced``.
+        tell: see ``BulkSender``.
 
     Raises:
         SendError: the broker refused or was away for too long.
@@ -104,7 +107,7 @@ async def send_audience(
         latest_s = time_s
         progress(handed_over, time_s)
 
-    async with BulkSender(settings) as sender:
+    async with BulkSender(settings, tell=tell) as sender:
         await sender.send_titles(audience.catalogue())
         await sender.flush()
         await send_paced(sender, settings.topics.events, records, pace, counted)

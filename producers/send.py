@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from config.kafka import aiokafka_security
-from producers.lanes import Lane, LaneSender, SendError, Sent, persistently
+from producers.lanes import Lane, LaneSender, Outages, SendError, Sent, Tell, persistently
 from producers.records import Record
 
 if TYPE_CHECKING:
@@ -55,13 +55,22 @@ class BulkSender:
     was lost is sent again. Records bear the time of sending as their Kafka timestamp, not the time
     of the event: a broker would drop old events at once by the topic's retention.
 
+    Args:
+        settings: where to.
+        compression: aiokafka's name of it; None for none.
+        tell: is told in one line that the broker is away, and that it is back; a warning in the
+            log by default.
+
     Raises:
         SendError: from any method, if the broker refused records or was away for longer than
             ``settings.outage_max_s``.
     """
 
-    def __init__(self, settings: Settings, *, compression: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, compression: str | None = None, tell: Tell | None = None
+    ) -> None:
         self.sent = Sent()
+        self._outages = Outages(settings.kafka_bootstrap, tell)
         self._settings = settings
         self._compression = compression
         self._producer: Any = None
@@ -80,9 +89,11 @@ class BulkSender:
             **aiokafka_security(settings),
         )
         try:
-            async for attempt in persistently(min(CONNECT_FOR_S, settings.outage_max_s)):
+            patience_s = min(CONNECT_FOR_S, settings.outage_max_s)
+            async for attempt in persistently(patience_s, self._outages, self):
                 with attempt:
                     await self._producer.start()
+            self._outages.succeeds(self)
         except BaseException as problem:
             await self._producer.stop()
             if isinstance(problem, KafkaError | OSError):
@@ -152,7 +163,9 @@ class BulkSender:
             self._partitions[topic] = await self._partition_count(topic)
             for partition in range(self._partitions[topic]):
                 lane = Lane(topic, partition)
-                self._lanes[lane] = LaneSender(lane, self._producer, self.sent, self._settings)
+                self._lanes[lane] = LaneSender(
+                    lane, self._producer, self.sent, self._settings, self._outages
+                )
         return [self._lanes[Lane(topic, number)] for number in range(self._partitions[topic])]
 
     async def _partition_count(self, topic: str) -> int:

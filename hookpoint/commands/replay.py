@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
+
+from hookpoint.commands._sending import Counted, Shown
+from hookpoint.commands._writing import can_be_written
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from producers.lines import Lines
     from producers.replay import Replay, Replayed
     from producers.simulator import AudienceOptions
 
 EXIT_BROKE_OFF = 1
 EXIT_NOTHING_SENT = 2
-REFUSED_LINES_NAMED = 20
 
 Speed = Annotated[
     float | None,
@@ -65,7 +66,7 @@ def replay(  # noqa: PLR0913 - one argument per option
         titles = read_titles(catalogue) if catalogue else []
     except UnreadableError as problem:
         _fail(str(problem), EXIT_NOTHING_SENT)
-    show = _Shown()
+    show = Shown()
     try:
         done = asyncio.run(
             _replay(
@@ -79,10 +80,10 @@ def replay(  # noqa: PLR0913 - one argument per option
             )
         )
     except SendError as problem:
-        nothing = show.latest is None or show.latest.handed_over == 0
+        nothing = show.titles == 0 and (show.latest is None or show.latest.handed_over == 0)
         _fail(str(problem), EXIT_NOTHING_SENT if nothing else EXIT_BROKE_OFF)
     show.summary(done)
-    if done.handed_over + done.ticks == 0:
+    if show.titles + done.handed_over + done.ticks == 0:
         _fail("nothing could be sent", EXIT_NOTHING_SENT)
     if done.broken:
         raise typer.Exit(EXIT_BROKE_OFF)
@@ -104,9 +105,12 @@ def simulate(  # noqa: PLR0913 - one argument per option
         bool, typer.Option("--full-speed", help="As fast as the broker takes them (the default).")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write JSON lines here instead; - is stdout.")
+        Path | None,
+        typer.Option(help="Write JSON lines here instead; - is stdout.", callback=can_be_written),
     ] = None,
-    catalogue: Annotated[Path | None, typer.Option(help="Write the titles here.")] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="Write the titles here.", callback=can_be_written)
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", "--forever", help="Event time is now, without end.")
     ] = False,
@@ -145,7 +149,7 @@ async def _replay(  # noqa: PLR0913 - one call, from `replay`
     *,
     titles: list[dict[str, Any]],
     speed: float | None,
-    show: _Shown,
+    show: Shown,
     tick_s: float | None,
     tick: bool,
 ) -> Replayed:
@@ -153,9 +157,10 @@ async def _replay(  # noqa: PLR0913 - one call, from `replay`
     from producers.replay import TICK_AFTER_S, Replay  # noqa: PLC0415
     from producers.send import BulkSender  # noqa: PLC0415
 
-    async with BulkSender(settings) as sender:
+    async with BulkSender(settings, tell=show.say) as sender:
         await sender.send_titles(titles)
         await sender.flush()
+        show.titles = len(titles)
         replay = Replay(
             sender,
             settings.topics.events,
@@ -173,55 +178,9 @@ async def _replay(  # noqa: PLR0913 - one call, from `replay`
     return done
 
 
-async def _run(replay: Replay, files: list[str], show: _Shown) -> Replayed:
+async def _run(replay: Replay, files: list[str], show: Shown) -> Replayed:
     show.latest = replay.done
     return await replay.run(files)
-
-
-class _Shown:
-    """What people see of a replay: a bar on a terminal, refused lines, and the sum."""
-
-    def __init__(self) -> None:
-        self.latest: Replayed | None = None
-        self._console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def progress(self, lines: Lines, done: Replayed) -> None:
-        """Move the bar of the source on."""
-        if lines.name not in self._tasks:
-            self._tasks[lines.name] = self.bar.add_task(lines.name, total=lines.size, rate="")
-        task = self._tasks[lines.name]
-        elapsed = self.bar.tasks[0].elapsed
-        rate = f"{done.lines / elapsed:,.0f} lines/s" if elapsed else ""
-        self.bar.update(task, completed=lines.position, rate=rate)
-
-    def refused(self, source: str, number: int, reason: str) -> None:
-        """Name a refused line, as long as there are few."""
-        if self.latest is not None and self.latest.refused <= REFUSED_LINES_NAMED:
-            self._say(f"{source}:{number}: {reason}")
-
-    def summary(self, done: Replayed) -> None:
-        """Counts at the end."""
-        if done.refused > REFUSED_LINES_NAMED:
-            self._say(f"… and {done.refused - REFUSED_LINES_NAMED:,} more refused lines")
-        for reason in done.broken:
-            self._say(f"{reason}; the rest of it was not read")
-        typer.echo(
-            f"{done.handed_over:,} events sent, {done.ticks:,} ticks, "
-            f"{done.refused:,} of {done.lines:,} lines refused"
-        )
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _simulate(
@@ -232,16 +191,10 @@ def _simulate(
     from producers.send import SendError  # noqa: PLC0415
 
     console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description} {task.completed:,.0f} events {task.speed:,.0f}/s")
-        if console.is_terminal
-        else TextColumn(""),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    bar = Progress(Counted(), console=console, disable=not console.is_terminal)
     try:
         with ends_on_signals(), bar:
-            task = bar.add_task("live" if live else "simulated")
+            task = bar.add_task("live" if live else "simulated", total=None)
             sent = asyncio.run(
                 send_audience(
                     settings,
@@ -249,6 +202,7 @@ def _simulate(
                     speed,
                     live=live,
                     progress=lambda count, _: bar.advance(task, count),
+                    tell=lambda line: console.print(line, highlight=False, soft_wrap=True),
                 )
             )
     except SendError as problem:
@@ -273,7 +227,11 @@ def _ready(settings: Settings) -> Settings:
     """Configure the log; the clients' own lines say nothing that the command does not."""
     from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
 
-    configure_logging(settings)
+    # People read what a tool says, also where they have piped it into a file.
+    wants_console = settings.log_format == "auto"
+    configure_logging(
+        settings.model_copy(update={"log_format": "console"}) if wants_console else settings
+    )
     if settings.log_level != "DEBUG":
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 from kafka import KafkaProducer
+from terminal import on_a_terminal
 
 from consumers.feed import Feed
 from hookpoint.processes import free_port
@@ -122,14 +124,33 @@ def test_replay_that_could_send_nothing_says_so(hookpoint, tmp_path):
     assert hookpoint("replay", "missing.jsonl").returncode == 2
 
 
+def test_titles_alone_are_something_sent(hookpoint, arrived, tmp_path, settings):
+    (tmp_path / "titles.jsonl").write_bytes(b'{"title_id":"dark","kind":"film","name":"Dark"}\n')
+    (tmp_path / "empty.jsonl").touch()
+    done = hookpoint("replay", "empty.jsonl", "--catalogue", "titles.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"1 titles, 0 events sent, 0 ticks, 0 of 0 lines refused\n"
+    assert [record.key for record in arrived(settings.topics.titles)] == [b"dark"]
+
+
+def test_simulate_without_a_broker_says_once_that_it_waits(hookpoint, env):
+    place = f"127.0.0.1:{free_port()}"
+    done = hookpoint("simulate", "--viewers", "5", env=env | {"HOOKPOINT_KAFKA_BOOTSTRAP": place})
+    assert done.returncode == 2
+    waiting, failed = done.stderr.decode().splitlines()
+    assert waiting == f"waiting for Kafka at {place}"
+    assert failed.startswith(f"no broker at {place}")
+
+
 def test_replay_without_a_broker_ends_with_a_clear_word(hookpoint, env, tmp_path):
     (tmp_path / "events.jsonl").write_bytes(an_event(1))
     port = free_port()
     nowhere = env | {"HOOKPOINT_KAFKA_BOOTSTRAP": f"127.0.0.1:{port}"}
     done = hookpoint("replay", "events.jsonl", env=nowhere)
     assert done.returncode == 2
-    assert f"no broker at 127.0.0.1:{port}" in done.stderr.decode()
-    assert "Traceback" not in done.stderr.decode()
+    waiting, failed = done.stderr.decode().splitlines()
+    assert waiting == f"waiting for Kafka at 127.0.0.1:{port}"
+    assert failed.startswith(f"no broker at 127.0.0.1:{port}")
 
 
 def test_replay_reads_standard_input_and_gzip_and_sends_titles_first(
@@ -193,6 +214,16 @@ def test_replay_at_a_speed_keeps_the_gaps(hookpoint, arrived, tmp_path):
     assert 900 <= second.timestamp_ms - first.timestamp_ms < 10_000
 
 
+@pytest.mark.parametrize("how", [(), ("--speed", "1000")])
+def test_replay_shows_how_far_it_is_on_a_terminal(env, tmp_path, how):
+    (tmp_path / "events.jsonl").write_bytes(an_event(0) + b"\nnonsense\n" + an_event(30))
+    done = on_a_terminal([HOOKPOINT, "replay", "events.jsonl", *how], env, tmp_path)
+    assert done.returncode == 0, done.text
+    assert re.search(r"events\.jsonl ━+ (\d+)/\1 bytes", done.text), done.text
+    assert "events.jsonl:2: not JSON" in done.text
+    assert "2 events sent, 0 ticks, 1 of 3 lines refused" in done.text
+
+
 # -- simulate --------------------------------------------------------------------------------------
 
 
@@ -210,6 +241,16 @@ def test_what_is_simulated_into_a_file_is_what_is_simulated_into_kafka(
     assert sum(it.key is None for it in records) == settings.partitions
     titles = sorted((tmp_path / "cat.jsonl").read_bytes().splitlines())
     assert sorted(it.value for it in arrived(settings.topics.titles)) == titles
+
+
+@pytest.mark.parametrize("how", [(), ("--speed", "1000000")])
+def test_simulate_counts_what_it_sends_on_a_terminal(env, tmp_path, how):
+    command = [HOOKPOINT, "simulate", "--viewers", "5", "--weeks", "0.1", *how]
+    done = on_a_terminal(command, env, tmp_path)
+    assert done.returncode == 0, done.text
+    sent = re.search(r"([\d,]+) events of 5 viewers sent", done.text)
+    assert sent, done.text
+    assert f"simulated {sent[1]} events" in done.text
 
 
 def test_a_live_audience_sends_until_it_is_told_to_stop(env, arrived, tmp_path):
@@ -281,9 +322,10 @@ def test_an_outage_is_waited_out_and_loses_nothing(frail, arrived):
     own, settings = frail
     settings = settings.model_copy(update={"outage_max_s": 60.0})
     records = list(Audience(SMALL).records())
+    told = []
 
     async def run():
-        async with BulkSender(settings) as sender:
+        async with BulkSender(settings, tell=told.append) as sender:
             await sender.send(settings.topics.events, records[:1000])
             await sender.flush()
             own.kafka.pause()
@@ -301,6 +343,8 @@ def test_an_outage_is_waited_out_and_loses_nothing(frail, arrived):
 
     sent = asyncio.run(run())
     assert sent.records == len(records)
+    place = settings.kafka_bootstrap
+    assert told == [f"waiting for Kafka at {place}", f"Kafka at {place} is back"]
     # At least once: what had arrived before its answer was lost is there twice, but in order.
     found = {}
     for record in arrived(settings.topics.events, settings):
