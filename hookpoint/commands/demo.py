@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hookpoint.commands._writing import can_be_written
+
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -28,13 +30,21 @@ def demo(  # noqa: PLR0913 - one argument per option
         typer.Option(min=0.0, help="Spread the weeks over so many seconds; 0 is full speed."),
     ] = 30.0,
     picture: Annotated[
-        Path | None, typer.Option(help="Save the last view and the comparison as an SVG.")
+        Path | None,
+        typer.Option(
+            help="Save the last view and the comparison as an SVG.", callback=can_be_written
+        ),
     ] = None,
     netflix_export: Annotated[
         Path | None, typer.Option(help="Your own Netflix export instead of an invented audience.")
     ] = None,
     json_out: Annotated[
-        Path | None, typer.Option("--json", help="With --netflix-export: the result as JSON.")
+        Path | None,
+        typer.Option(
+            "--json",
+            help="With --netflix-export: the result as JSON.",
+            callback=can_be_written,
+        ),
     ] = None,
 ) -> None:
     """Run broker, Redis and a worker, stream an audience through, and compare with the truth."""
@@ -46,6 +56,8 @@ def demo(  # noqa: PLR0913 - one argument per option
 
     if json_out is not None and netflix_export is None:
         raise typer.BadParameter("--json goes with --netflix-export")
+    if picture is not None and netflix_export is not None:
+        raise typer.BadParameter("--picture goes with an invented audience")
     # Quiet unless something is wrong: the picture is the message.
     configure_logging(Settings().model_copy(update={"log_level": "ERROR"}))
     for client in ("aiokafka", "kafka"):
