@@ -12,6 +12,7 @@ from producers.netflix.events import import_export
 from producers.netflix.reading import ExportError, clock_seconds, country_code, read_export
 
 DATA = Path(__file__).parent.parent / "data" / "netflix"
+GUIDE = Path(__file__).parent.parent.parent / "docs" / "netflix.md"
 
 
 def left_out(where: Path) -> list[tuple[str, str]]:
@@ -34,6 +35,18 @@ def test_an_export_is_found_in_depth_and_its_viewing_becomes_playbacks():
         "Trailer: The Documentary": ("trailer-the-documentary", None, None),
         "A Quiet Harbour Part II": ("a-quiet-harbour-part-ii", None, None),
     }
+
+
+def test_the_example_in_the_guide_is_an_export_that_can_be_imported(tmp_path):
+    example = GUIDE.read_text().split("```csv\n")[1].split("```")[0]
+    (tmp_path / "PlaybackRelatedEvents.csv").write_text(example)
+    imported = import_export(tmp_path)
+    assert imported.unreadable == []
+    assert places(tmp_path) == {"Dark: Season 1: Secrets (Episode 1)": ("dark", 1, 1)}
+    assert [
+        (event["type"], event["data"]["position_s"])
+        for event in (orjson.loads(record.value) for record in imported.events())
+    ] == [("playback.started", 0), ("playback.heartbeat", 0), ("playback.stopped", 2400)]
 
 
 def test_trailers_and_empty_traces_are_left_out_by_name():
