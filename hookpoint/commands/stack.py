@@ -151,7 +151,10 @@ def _print_table(reports: Sequence[TopicReport]) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = PIPE_WIDTH
-    table = Table("topic", "key", "partitions", "kept", "state", box=None)
+    table = Table(box=None)
+    for heading in ("topic", "key", "partitions", "kept", "state"):
+        # Names differ at their ends: cut short they would all look alike.
+        table.add_column(heading, overflow="fold")
     for report in reports:
         spec = report.spec
         table.add_row(spec.name, spec.key, str(report.partitions), kept(spec), report.state)

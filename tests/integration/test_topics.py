@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import orjson
 import pytest
 from kafka.admin import ConfigResource, KafkaAdminClient
+from terminal import on_a_terminal
 from typer.testing import CliRunner
 
 from config.settings import Settings
@@ -177,3 +182,21 @@ def test_topic_settings_go_by_kafkas_own_names():
     assert specs["titles"].config() == {"cleanup.policy": "compact", "retention.ms": "-1"}
     keeps_a_day = dataclasses.replace(specs["playback-events"], retention_ms=86_400_000)
     assert keeps_a_day.config() == {"cleanup.policy": "delete", "retention.ms": "86400000"}
+
+
+def test_names_stay_whole_on_a_narrow_terminal(settings, tmp_path):
+    env = {
+        **os.environ,
+        "HOOKPOINT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        **{f"HOOKPOINT_TOPICS__{k.upper()}": v for k, v in settings.topics.model_dump().items()},
+    }
+    ensure_topics(settings)
+    hookpoint = str(Path(sys.executable).with_name("hookpoint"))
+    shown = on_a_terminal([hookpoint, "topics"], env, tmp_path, columns=40)
+    assert "…" not in shown.text
+    # The first column alone, from top to bottom.
+    names = "".join(
+        line[: re.match(r"\S* *", line).end()].strip() for line in shown.text.split("\n")
+    )
+    for name in settings.topics.model_dump().values():
+        assert name in names
