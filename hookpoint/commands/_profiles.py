@@ -10,6 +10,7 @@ from rich.text import Text
 
 from consumers.profiles import ProfileReader
 from hookpoint.commands._tables import (
+    LONGEST_NAME,
     Column,
     bar,
     cell,
@@ -34,17 +35,18 @@ FACETS = ("genre", "theme", "creator", "language", "country", "original", "hour"
 NOTICEABLE = 0.02
 """A smaller difference between now and lasting is no trend worth an arrow."""
 HOUR_BAND = 4
+UNKNOWN = "unknown viewer (`hookpoint sessions --limit 5` names some who have watched)"
 
 TASTE_COLUMNS = (
     Column("", 8),
-    Column("", 24),
+    Column("", 24, most=LONGEST_NAME),
     Column("", 24),
     Column("lasting", 7, right=True),
     Column("now", 7, right=True),
     Column("", 1),
 )
 PROGRESS_COLUMNS = (
-    Column("title", 24),
+    Column("title", 24, most=LONGEST_NAME),
     Column("season", 6, right=True),
     Column("episode", 7, right=True),
     Column("position", 8, right=True),
@@ -53,7 +55,7 @@ PROGRESS_COLUMNS = (
     Column("last seen (UTC)", 19),
 )
 HOOKED_COLUMNS = (
-    Column("title", 24),
+    Column("title", 24, most=LONGEST_NAME),
     Column("season", 6, right=True),
     Column("state", 10),
     Column("p", 5, right=True),
@@ -73,7 +75,7 @@ def show_taste(settings: Settings, viewer: str, *, by_now: bool, top: int, as_js
         found = reader.taste(viewer)
         known = found is not None or reader.profile(viewer).known
     if found is None:
-        what = "nothing is known about their taste yet" if known else "unknown viewer"
+        what = "nothing is known about their taste yet" if known else UNKNOWN
         say(f"hookpoint: viewer {viewer}: {what}")
         raise typer.Exit(1)
     if as_json:
@@ -127,7 +129,7 @@ def show_progress(settings: Settings, viewer: str, *, as_json: bool) -> None:
         titles = [each.title_id for each in found.progress]
         names = reader.names(titles + [each.title_id for each in found.hooked])
     if not found.known:
-        say(f"hookpoint: viewer {viewer}: unknown viewer")
+        say(f"hookpoint: viewer {viewer}: {UNKNOWN}")
         raise typer.Exit(1)
     if as_json:
         print_json(_progress_json(found, names))
@@ -179,7 +181,7 @@ def _progress_json(found: Profile, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _spelt(facet: str, value: str) -> str:
     if facet == "hour" and value.isdigit():
-        return f"{int(value):02d}:00-{int(value) + HOUR_BAND - 1:02d}:59 UTC"
+        return f"{int(value):02d}:00-{int(value) + HOUR_BAND - 1:02d}:59"
     if facet == "original":
         return {"true": "yes", "false": "no"}.get(value, value)
     return value

@@ -27,6 +27,8 @@ PLAIN_WIDTH = 1000
 """Columns where the output is no terminal: nothing is cut or wrapped for whoever reads a pipe."""
 WRAPPED_WIDTH = 24
 """The narrowest that a column is wrapped to."""
+LONGEST_NAME = 40
+"""Columns for names that others choose; a UUID has 36."""
 BAR_CELLS = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -50,13 +52,15 @@ class Column:
     """One column.
 
     ``width`` is what a line that follows gives it; tables find their own. A column that ``wraps``
-    may go on below itself.
+    may go on below itself; one with a ``most`` does so on a terminal where a cell is wider than
+    that, so that one long name does not widen every row.
     """
 
     heading: str
     width: int
     right: bool = False
     wraps: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def print_table(
     console = output()
     cells = list(rows)
     fitted = [
-        replace(column, width=max([len(column.heading), *(row[place].cell_len for row in cells)]))
+        _fitted(column, [row[place] for row in cells], is_terminal=console.is_terminal)
         for place, column in enumerate(columns)
     ]
     if title is not None:
@@ -143,6 +147,13 @@ def print_table(
             print_line(fitted, row)
         return
     console.print(_boxed(fitted, cells, is_terminal=console.is_terminal))
+
+
+def _fitted(column: Column, cells: list[Text], *, is_terminal: bool) -> Column:
+    width = max([len(column.heading), *(each.cell_len for each in cells)])
+    if column.most is not None and is_terminal:
+        width = min(width, column.most)
+    return replace(column, width=width)
 
 
 def _boxed(columns: list[Column], rows: list[list[Text]], *, is_terminal: bool) -> Table:
@@ -157,7 +168,8 @@ def _boxed(columns: list[Column], rows: list[list[Text]], *, is_terminal: bool) 
         table.add_column(
             column.heading,
             justify="right" if column.right else "left",
-            no_wrap=not column.wraps,
+            no_wrap=not column.wraps and column.most is None,
+            max_width=None if column.wraps else column.width,
             min_width=None if column.wraps else column.width,
             overflow="fold",
         )

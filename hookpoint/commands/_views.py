@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hookpoint.commands._tables import (
+    LONGEST_NAME,
     Column,
     View,
     cell,
@@ -43,7 +46,7 @@ def _signal_row(signal: Signal) -> list[Text]:
     if sure is not None and signal.interval is not None:
         low, high = signal.interval
         sure += f" ({low * 100:.0f}-{high * 100:.0f})"
-    why = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in signal.because.items())
+    why = ", ".join(_reason(name, value) for name, value in signal.because.items())
     if signal.retracts is not None:
         why = f"takes back {signal.retracts}" + (f", {why}" if why else "")
     return [
@@ -57,6 +60,14 @@ def _signal_row(signal: Signal) -> list[Text]:
         ),
         cell(": ".join(part for part in (signal.basis, why) if part) or None, "dim"),
     ]
+
+
+def _reason(name: str, value: Any) -> str:
+    """``completed 4``; times are spelt out."""
+    if name == "last_activity_ms":
+        with suppress(TypeError, ValueError, OverflowError):
+            return f"last activity {moment(datetime.fromtimestamp(value / 1000, UTC))}"
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def _signal_json(signal: Signal) -> dict[str, Any]:
@@ -139,8 +150,8 @@ SIGNALS: View[Signal] = View(
     columns=(
         TIME,
         Column("signal", 10),
-        Column("who", 16),
-        Column("title", 18),
+        Column("who", 16, most=LONGEST_NAME),
+        Column("title", 18, most=LONGEST_NAME),
         Column("p (interval)", 14),
         Column("done", 8),
         Column("because", 0, wraps=True),
@@ -154,13 +165,13 @@ SESSIONS: View[Session] = View(
     noun="sessions",
     columns=(
         Column("ended (UTC)", 19),
-        Column("viewer", 16),
-        Column("title", 20),
+        Column("viewer", 16, most=LONGEST_NAME),
+        Column("title", 20, most=LONGEST_NAME),
         Column("played", 8, right=True),
         Column("covered", 8, right=True),
         Column("again", 7, right=True),
         Column("left at", 8, right=True),
-        Column("device", 10),
+        Column("device", 10, most=LONGEST_NAME),
         Column("", 7),
         Column("rev", 3, right=True),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path  # noqa: TC003  # typer reads the annotations of a callback
+from pathlib import Path  # typer reads the annotations of a callback
 
 import typer
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from kafka import KafkaProducer
+from terminal import on_a_terminal
 from typer.testing import CliRunner
 
 from hookpoint.cli import app
@@ -192,7 +193,8 @@ def test_taste_ranks_values_by_lasting_share_with_now_beside_it(run, viewer_in_r
     assert re.search(r"mystery +\S+ +25 % +60 % +▲", result.stdout)
     assert result.stdout.index("drama") < result.stdout.index("mystery")
     assert "1 h 30 min watched" in result.stdout
-    assert "20:00-23:59 UTC" in result.stdout
+    # Hours are the viewer's own (docs/redis.md).
+    assert re.search(r"hour +20:00-23:59 +█", result.stdout)
     assert "Jo: the one" in result.stdout
 
 
@@ -234,7 +236,10 @@ def test_an_unknown_viewer_is_one_clear_line_and_exit_code_1(run, command, more)
     result = run(command, "nobody", *more)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr == "hookpoint: viewer nobody: unknown viewer\n"
+    assert result.stderr == (
+        "hookpoint: viewer nobody: unknown viewer "
+        "(`hookpoint sessions --limit 5` names some who have watched)\n"
+    )
 
 
 def test_a_viewer_without_taste_is_told_apart_from_an_unknown_one(
@@ -266,6 +271,32 @@ def test_signals_show_the_latest_oldest_first_with_their_reason(run, send, setti
         r"completed 4, left 6, deliberate within 1",
         result.stdout,
     )
+
+
+def test_the_last_activity_behind_a_signal_is_a_time_in_the_table_and_as_sent_in_json(
+    run, send, settings
+):
+    cooled = a_signal(1, kind="cooled")
+    cooled["data"]["because"] = {"left": 6, "last_activity_ms": 1767849976608}
+    send(settings.topics.signals, "viewer-7", cooled)
+    assert "left 6, last activity 2026-01-08 05:26:16" in run("signals").stdout
+    assert lines(run("signals", "--json"))[0]["data"] == cooled["data"]
+
+
+@pytest.mark.parametrize("command", ["signals", "sessions"])
+def test_one_long_name_widens_no_other_row_of_a_terminal(env, send, settings, tmp_path, command):
+    make = {"signals": a_signal, "sessions": a_session}[command]
+    topic = getattr(settings.topics, command)
+    long = "".join(f"{number:04d}" for number in range(64))
+    for number, viewer in enumerate((long, "viewer-7"), start=1):
+        send(topic, viewer, make(number, viewer))
+    shown = on_a_terminal([HOOKPOINT, command], {**os.environ, **env}, tmp_path, columns=160)
+    assert shown.returncode == 0, shown.text
+    printed = shown.text.splitlines()
+    assert max(map(len, printed)) <= 160
+    assert any(re.search(r"viewer-7 {30,40}dark S1", line) for line in printed)
+    # It goes on below itself; from 200 characters on every table cuts what it shows.
+    assert "".join(re.findall(r"\d{30,}…?", shown.text)) == long[:199] + "…"
 
 
 def test_signals_as_json_are_the_events_themselves(run, send, settings):
