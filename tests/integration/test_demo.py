@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from terminal import on_a_terminal
 
 pytestmark = pytest.mark.integration
 
@@ -55,6 +56,15 @@ def test_the_demo_finds_every_second_that_was_reported(env, tmp_path):
     hours = re.search(r"│ hours watched +│ +([\d,.]+) │ +([\d,.]+) │", done.stdout)
     assert hours[1] == hours[2]
     assert processes_below(tmp_path) == []
+
+
+def test_the_demo_draws_its_view_on_a_terminal(env, tmp_path):
+    done = on_a_terminal([HOOKPOINT, "demo", *SMALL], env, tmp_path)
+    assert done.returncode == 0, done.text
+    drawn, compared = done.text.split("Found beside the truth", 1)
+    assert "who got hooked, and why" in drawn
+    assert re.search(r"processed [1-9]", drawn)
+    assert "100.0% right" in compared
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
