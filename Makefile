@@ -38,7 +38,7 @@ demo: $(READY)
 	$(BIN)/hookpoint demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --quiet --durations=10
+	$(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

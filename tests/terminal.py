@@ -31,12 +31,14 @@ def on_a_terminal(
     """Run ``command`` with input, output and errors on one terminal, until it ends."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    # A width in the environment would count for more than the terminal's own.
+    kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
         command,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**env, "TERM": "xterm-256color"},
+        env={**kept, "TERM": "xterm-256color"},
         cwd=cwd,
     ) as process:
         os.close(theirs)

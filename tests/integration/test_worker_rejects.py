@@ -115,7 +115,7 @@ def broken_envelopes(at: float) -> list[Bad]:
         Bad("version 2", key, an_odd_one(at, specversion="2.0"), "envelope", "specversion"),
         Bad("no key", None, an_odd_one(at), "key", "key"),
         Bad("empty key", b"", an_odd_one(at), "key", "key"),
-        Bad("key not UTF-8", _bytes_in_partition_0(), an_odd_one(at), "key", "subject"),
+        Bad("key not UTF-8", _bytes_in_partition_0(), an_odd_one(at), "key", "key"),
         Bad("someone else", key, an_odd_one(at, subject="someone else"), "key", "subject"),
     ]
     binary = as_binary(an_event(BAD, "heartbeat", at, 60))
