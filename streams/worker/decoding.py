@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.events import Event, Reject, decode
+from streams.decoder import decode
+from streams.events import Event, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

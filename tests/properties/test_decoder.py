@@ -8,15 +8,9 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.events import (
-    TYPES,
-    Event,
-    Reject,
-    Tick,
-    _decode_carefully,
-    _decode_plain,
-    decode,
-)
+from streams.contract import decode_carefully
+from streams.decoder import _decode_plain, decode
+from streams.events import TYPES, Event, Reject, Tick
 from streams.rules import Rules
 
 RULES = Rules()
@@ -94,7 +88,7 @@ def near_valid(draw: st.DrawFn) -> bytes:
 
 def carefully(value: bytes) -> Event | Tick | Reject:
     try:
-        return _decode_carefully(KEY, value, (), STAMP_MS, RULES)
+        return decode_carefully(KEY, value, (), STAMP_MS, RULES)
     except Reject as reject:
         return reject
 

@@ -19,7 +19,8 @@ from netflix_exports import PLAYBACK_HEADER, Generated, as_csv, household, write
 from producers.netflix.agreement import agreements
 from producers.netflix.events import Import, import_export
 from producers.netflix.traces import Point, steps
-from streams.events import Event, decode
+from streams.decoder import decode
+from streams.events import Event
 from streams.rules import Rules
 from streams.viewing.playback import Playback
 

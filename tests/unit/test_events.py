@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.events import Event, Reject, Tick, decode
+from streams.decoder import decode
+from streams.events import Event, Reject, Tick
 from streams.rules import Rules
 from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Kind
 

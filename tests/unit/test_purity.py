@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 PURE = sorted(
     path
     for pattern in (
-        "streams/viewing/*.py", "streams/audience/*.py", "streams/events.py", "streams/signals.py",
+        "streams/viewing/*.py", "streams/audience/*.py", "streams/events.py", "streams/contract.py",
+        "streams/decoder.py", "streams/signals.py",
         "streams/keys.py", "streams/catalogue.py", "streams/rules.py",
     )
     for path in ROOT.glob(pattern)

@@ -14,7 +14,8 @@ from producers.pacing import Pace
 from producers.replay import LONGEST_LINE, RefusedLineError, read_line, read_titles
 from producers.send import partition_of, tick
 from producers.simulator import AudienceOptions
-from streams.events import Tick, decode
+from streams.decoder import decode
+from streams.events import Tick
 from streams.rules import Rules
 
 

@@ -17,7 +17,7 @@ from producers.simulator import Audience, AudienceOptions, Truth
 from producers.simulator.catalogue import Season, Title, make_catalogue
 from producers.simulator.truth import TruePlayback, length
 from streams.catalogue import parse_title
-from streams.events import decode
+from streams.decoder import decode
 from streams.rules import Rules
 
 SMALL = AudienceOptions(viewers=60, weeks=2.0, titles=15)
