@@ -38,29 +38,29 @@ class Cache:
 
     async def get(self, names: Sequence[str]) -> list[Entry]:
         """Entries in the order of ``names``, read from the store where they are not here."""
-        entries = self._entries
-        missing = [name for name in names if name not in entries]
+        # Held here, so that another lane's `trim` cannot take them away while this one waits.
+        found = {name: self._entries[name] for name in names if name in self._entries}
+        missing = [name for name in names if name not in found]
         if missing:
             for name, stored in zip(missing, await self._store.load(missing), strict=True):
                 known = stored.version > 0
                 viewer = load(name, stored, self._rules) if known else Viewer(name, self._rules)
-                entries[name] = Entry(viewer)
+                found[name] = Entry(viewer)
             LOADS.inc(len(missing))
         for name in names:
-            entries.move_to_end(name)
-        return [entries[name] for name in names]
+            self._entries[name] = found[name]
+            self._entries.move_to_end(name)
+        return [found[name] for name in names]
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget viewers whose state here may differ from the store's."""
         for name in names:
             self._entries.pop(name, None)
 
-    def trim(self, busy: set[str]) -> None:
-        """Let the least recently used go, except those that a lane is working on."""
-        excess = len(self._entries) - self._most
-        if excess > 0:
-            oldest = [name for name in self._entries if name not in busy][:excess]
-            self.drop(oldest)
+    def trim(self) -> None:
+        """Let the least recently used go. A lane that works on one of them still holds it."""
+        while len(self._entries) > self._most:
+            self._entries.popitem(last=False)
         CACHED.set(len(self._entries))
 
     def clear(self) -> None:

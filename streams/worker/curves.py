@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 EVERY_S = 10.0
 TITLE_PATIENCE_S = 1.0
 FORGIVE_AFTER_S = 60.0
+MOST_AWAITED = 200
+"""Unknown titles that are waited for within that time; more are not going to come."""
+MOST_SEEN = 100_000
 
 
 class Curves:
@@ -34,7 +37,10 @@ class Curves:
         """
         now = time.monotonic()
         unknown = {title for title in titles if title not in self._snapshot.catalogue.titles}
-        waiting = set(stale(self._awaited, unknown, now, FORGIVE_AFTER_S))
+        if len(self._awaited) >= MOST_AWAITED:  # a flood of titles that nobody sends, or an old one
+            self._awaited = {t: at for t, at in self._awaited.items() if now - at < FORGIVE_AFTER_S}
+        room = len(self._awaited) < MOST_AWAITED
+        waiting = set(stale(self._awaited, unknown, now, FORGIVE_AFTER_S)) if room else set()
         while waiting and time.monotonic() - now < TITLE_PATIENCE_S:
             await asyncio.sleep(TITLE_PATIENCE_S / 20)
             await self._snapshot.refresh()
@@ -42,6 +48,8 @@ class Curves:
 
     async def refresh(self, titles: Iterable[str]) -> None:
         """Look up the curves of ``titles`` that were not looked up for a while."""
+        if len(self._seen) > MOST_SEEN:
+            self._seen.clear()
         wanted = stale(self._seen, titles, time.monotonic(), EVERY_S)
         if not wanted:
             return

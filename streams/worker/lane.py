@@ -58,7 +58,6 @@ class Lane:
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
-        self.busy: set[str] = set()
         self._live = time.time() * 1000 - mark.clock_ms < LIVE_AFTER_RESTART_MS
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
@@ -90,7 +89,6 @@ class Lane:
 
     async def _attempt(self, decoded: Decoded) -> list[Due]:
         names = list(decoded.viewers)
-        self.busy = set(names)
         try:
             await self._shell.curves.await_titles(decoded.titles)
             await self._shell.curves.refresh(decoded.titles)
@@ -103,8 +101,7 @@ class Lane:
         except BaseException:
             self._shell.cache.drop(names)
             raise
-        finally:
-            self.busy = set()
+        self._shell.cache.trim()
         metrics.EVENTS.inc(applied)
         metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - len(letters))
         return due
@@ -199,7 +196,6 @@ class Lane:
         """Fire timers up to the last one listed, so that what goes out stays in order of time."""
         names = [item.viewer for item in due]
         until = self.mark.clock_ms if len(due) < DUE_AT_ONCE else due[-1].due_ms
-        self.busy = set(names)
         try:
             entries = await self._shell.cache.get(names)
             titles = {key[0] for entry in entries for key in entry.viewer.journeys}
@@ -217,8 +213,7 @@ class Lane:
         except BaseException:
             self._shell.cache.drop(names)
             raise
-        finally:
-            self.busy = set()
+        self._shell.cache.trim()
         metrics.TIMERS.inc(len(names))
         return more
 
