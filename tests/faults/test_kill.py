@@ -179,7 +179,7 @@ def assert_equal(found, expected) -> None:
 
 def test_a_second_quiet_run_over_other_slices_ends_the_same(start, quiet):
     """The yardstick itself: nothing depends on where slices begin and end."""
-    run = start("again", slice_max=3000)
+    run = start("again", slice_max=3000, cache_viewers=10)
     with run.worker() as worker:
         assert_equal(run.finish(worker), quiet)
 
@@ -253,7 +253,7 @@ def test_a_redis_that_hangs_longer_than_a_round_trip_may_take_is_waited_for(give
 
 def test_workers_that_come_and_go_under_load_lose_and_double_nothing(start, quiet):
     """Two join a busy one, which is then stopped, then one of the two is killed."""
-    run = start("crowd", slice_max=100)
+    run = start("crowd", slice_max=100, cache_viewers=10)
     with run.worker() as first:
         first.wait_for("the first events", lambda: run.progress() > 0.02)
         with run.worker() as second:
