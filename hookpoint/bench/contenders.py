@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,7 +15,7 @@ from consumers.connection import connect
 from consumers.feed import Feed
 from hookpoint.bench.measuring import LOOK_EVERY_S, Contender, Figures, measure
 from hookpoint.bench.plain_agent import COUNT_EVERY, COUNT_FIELD, COUNT_KEY
-from hookpoint.demo.worker import RunningWorker, running_worker
+from hookpoint.demo.worker import RunningWorker, running_process, running_worker
 from hookpoint.processes import StackError
 from hookpoint.topics import ensure_topics
 from streams.keys import Keys
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
 
 HOOKPOINT, PLAIN = "hookpoint worker", "plain Faust agent"
 TIMERS_WITHIN_S = 30.0
-STOP_WITHIN_S = 15.0
 
 
 def settings_of_round(settings: Settings, own: str) -> Settings:
@@ -162,23 +157,6 @@ def _running_plain_agent(settings: Settings) -> Iterator[RunningWorker]:
         settings.kafka_bootstrap, settings.topics.events, settings.group, settings.key_prefix,
         str(settings.session_timeout_s),
     ]  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "plain-agent.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-                command,
-                env=os.environ | {"PLAIN_REDIS_URL": settings.redis_url.get_secret_value()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            yield RunningWorker(process, log)
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    secret = {"PLAIN_REDIS_URL": settings.redis_url.get_secret_value()}
+    with running_process(command, secret) as agent:
+        yield agent

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from config.settings import Settings, TopicNames
+from config.settings import Settings
 from consumers.connection import connect
 from hookpoint.bench.backlog import Backlog, BenchOptions, audience_of, send_backlog
 from hookpoint.bench.check import check
 from hookpoint.bench.contenders import hookpoint_round, plain_round, settings_of_round
 from hookpoint.bench.leftovers import remove_keys, remove_topics
 from hookpoint.bench.report import Result
-from hookpoint.demo.worker import IDLE_AFTER_S, OUTAGE_MAX_S, SESSION_TIMEOUT_S
+from hookpoint.demo.worker import own_names
 from hookpoint.stack import running_stack
 from hookpoint.topics import ensure_topics
 
@@ -44,27 +43,11 @@ def run_bench(options: BenchOptions, console: Console) -> Result:
     load = os.getloadavg()[0]
     console.print(f"Load average over the last minute: {load:.2f}.", highlight=False)
     audience = audience_of(options)
-    with running_stack(_own_names(Settings())) as settings, _leaving_nothing(settings):
+    with running_stack(own_names(Settings(), "bench")) as settings, _leaving_nothing(settings):
         bench = _Bench(settings, options, audience, console)
         bench.send()
         bench.take_turns()
         return bench.result()
-
-
-def _own_names(settings: Settings) -> Settings:
-    own = f"bench-{uuid.uuid4().hex[:8]}"
-    topics = TopicNames(**{role: f"{own}-{role}" for role, _ in settings.topics})
-    # By update, so that the addresses still count as configured or not.
-    return settings.model_copy(
-        update={
-            "topics": topics,
-            "group": own,
-            "key_prefix": f"{own}:",
-            "session_timeout_s": SESSION_TIMEOUT_S,
-            "outage_max_s": OUTAGE_MAX_S,
-            "idle_after_s": IDLE_AFTER_S,
-        }
-    )
 
 
 @contextmanager

@@ -49,9 +49,9 @@ class RunningWorker:
         return "\n".join(lines[-LOG_TAIL_LINES:]) or "(empty log)"
 
 
-def own_names(settings: Settings) -> Settings:
+def own_names(settings: Settings, purpose: str = "demo") -> Settings:
     """Topics, group and keys that nobody else uses: configured servers have a life of their own."""
-    own = f"demo-{uuid.uuid4().hex[:8]}"
+    own = f"{purpose}-{uuid.uuid4().hex[:8]}"
     topics = TopicNames(**{role: f"{own}-{name}" for role, name in settings.topics})
     # By update, so that the addresses still count as configured or not.
     return settings.model_copy(
@@ -69,16 +69,24 @@ def own_names(settings: Settings) -> Settings:
 @contextmanager
 def running_worker(settings: Settings) -> Iterator[RunningWorker]:
     """A worker on ``settings``, stopped by SIGTERM at the end (and by force after 30 seconds)."""
+    command = [sys.executable, "-c", _COMMAND, "worker"]
+    with running_process(command, _environment(settings)) as worker:
+        yield worker
+
+
+@contextmanager
+def running_process(command: list[str], environment: dict[str, str]) -> Iterator[RunningWorker]:
+    """One of our own programs, its output in a log, stopped in order at the end."""
     with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "worker.log"
+        log = Path(folder) / "process.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-                [sys.executable, "-c", _COMMAND, "worker"],
-                env=os.environ | _environment(settings),
+                command,
+                env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C reaches the terminal's whole group; the worker is to be stopped in order.
+                # Ctrl-C reaches the terminal's whole group; this one is to be stopped in order.
                 start_new_session=True,
             )
         try:
