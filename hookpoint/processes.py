@@ -102,6 +102,8 @@ class Server(ABC):
     """
 
     name: str
+    ready_within_s = READY_WITHIN_S
+    stopped_within_s = STOPPED_WITHIN_S
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder.resolve()
@@ -173,7 +175,7 @@ class Server(ABC):
 
     def _wait_until_it_answers(self) -> None:
         retrying = Retrying(
-            stop=stop_after_delay(READY_WITHIN_S),
+            stop=stop_after_delay(self.ready_within_s),
             wait=wait_fixed(0.02),
             retry=retry_if_exception_type(_NotYetError),
         )
@@ -183,7 +185,7 @@ class Server(ABC):
                     self._look()
         except RetryError:
             raise StackError(
-                f"{self.name} did not answer within {READY_WITHIN_S:.0f} s\n{self.log_tail()}"
+                f"{self.name} did not answer within {self.ready_within_s:.0f} s\n{self.log_tail()}"
             ) from None
 
     def _look(self) -> None:
@@ -215,7 +217,7 @@ class Server(ABC):
             self.resume()
             self._process.terminate()
             try:
-                self._process.wait(STOPPED_WITHIN_S)
+                self._process.wait(self.stopped_within_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()

@@ -24,14 +24,22 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
-__all__ = ["Existing", "RedisCluster", "Stack", "StackError", "ends_on_signals", "running_stack"]
+__all__ = [
+    "Existing",
+    "RedisCluster",
+    "Servers",
+    "Stack",
+    "StackError",
+    "ends_on_signals",
+    "running_stack",
+]
 
 CLUSTER_NODES = 3
 CLUSTER_SLOTS = 16_384
 CLUSTER_READY_WITHIN_S = 20.0
 
 
-class _Servers:
+class Servers:
     """Servers that share a folder, a start and an end."""
 
     def __init__(self, data_dir: Path | None) -> None:
@@ -45,6 +53,7 @@ class _Servers:
         self._signals = ExitStack()
 
     def servers(self) -> list[Server]:
+        """Those that it runs itself."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -55,20 +64,26 @@ class _Servers:
         """
         self._signals.enter_context(ends_on_signals())
         try:
-            for server in self.servers():
-                server.start()
+            self._start_servers()
             self._prepare()
         except BaseException:
             self.stop()
             raise
 
+    def _start_servers(self) -> None:
+        for server in self.servers():
+            server.start()
+
     def _prepare(self) -> None:
         """What is to be done once all servers answer."""
 
-    def stop(self) -> None:
-        """End every server; a folder that was made for them goes too."""
+    def _stop_servers(self) -> None:
         for server in self.servers():
             server.stop()
+
+    def stop(self) -> None:
+        """End every server; a folder that was made for them goes too."""
+        self._stop_servers()
         if self._temporary is not None:
             self._temporary.cleanup()
         self._signals.close()
@@ -94,7 +109,7 @@ class Existing:
     redis_url: str | None = None
 
 
-class Stack(_Servers):
+class Stack(Servers):
     """A broker and a Redis on loopback; a context manager, or ``start`` and ``stop``.
 
     A stack starts once. Its two servers (``kafka``, ``redis``) can be killed, paused and restarted
@@ -165,7 +180,7 @@ class Stack(_Servers):
         }
 
 
-class RedisCluster(_Servers):
+class RedisCluster(Servers):
     """Three Redis nodes in cluster mode, each with a third of the slots and no replica.
 
     Args:

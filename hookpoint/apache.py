@@ -1,0 +1,252 @@
+"""Apache Kafka itself as child processes on loopback, where Maven and Java 17 are at hand.
+
+    with ApacheKafka(nodes=3) as kafka:
+        kafka.nodes[0].kill()          # the other two carry on
+        kafka.nodes[0].start()         # the same port, the same records
+
+KRaft, every node broker and controller at once. How it differs from the embedded broker stands in
+docs/brokers.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hookpoint.kafka_jars import fetch, java, jars_folder, run
+from hookpoint.processes import LOOPBACK, Server, StackError, free_port
+from hookpoint.stack import Servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
+
+FORMATTED_WITHIN_S = 90.0
+NODES_ALLOWED = (1, 3)
+
+
+def broker_settings(nodes: int) -> dict[str, str]:
+    """What every node is set to, by Kafka's own names, for a cluster of so many.
+
+    A small broker that starts fast, loses nothing that it confirmed, and forms groups at once.
+    """
+    return {
+        # `hookpoint topics` makes the topics; a misspelt name must fail instead of making another.
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": str(nodes),
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": str(nodes),
+        "transaction.state.log.min.isr": str(nodes - nodes // 2),
+        "transaction.state.log.num.partitions": "4",
+        "group.initial.rebalance.delay.ms": "0",
+        # Tests kill workers and wait for their session to end; Kafka's own minimum is 6 s.
+        "group.min.session.timeout.ms": "1000",
+        # A killed node loses its partitions, and may come back, after this time; 9 s by default.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "background.threads": "2",
+        # The cleaner of compacted topics takes this much heap at once, 128 MB by default.
+        "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
+        "log.cleaner.backoff.ms": "1000",
+        "log.segment.delete.delay.ms": "1000",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """What all nodes of a cluster must agree on; ``voters`` are controller ports by node id."""
+
+    cluster_id: str
+    voters: Mapping[int, int]
+    options: Mapping[str, str]
+
+
+class ApacheKafkaNode(Server):
+    """One broker and controller. Its records outlive a kill, like those of any Kafka."""
+
+    name = "kafka"
+    ready_within_s = 90.0
+    stopped_within_s = 20.0
+
+    def __init__(self, folder: Path, port: int, node_id: int, quorum: Quorum) -> None:
+        super().__init__(folder, port)
+        self.node_id = node_id
+        self._quorum = quorum
+
+    @property
+    def data(self) -> Path:
+        """The folder with its records."""
+        return self.folder / "data"
+
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "server.properties"
+
+    def start(self) -> None:
+        """See ``Server.start``; a node without data is formatted first."""
+        if not self.running:
+            self._configure()
+            if not (self.data / "meta.properties").exists():
+                self._format()
+        super().start()
+
+    def command(self) -> Sequence[str]:
+        """See ``Server.command``."""
+        return [*_java_command(HEAP), "kafka.Kafka", str(self._properties)]
+
+    def answers(self) -> bool:
+        """Whether this node serves our own cluster, and counts as alive in it."""
+        from kafka.admin import KafkaAdminClient  # noqa: PLC0415  slow to import, rarely needed
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        try:
+            with KafkaAdminClient(
+                bootstrap_servers=self.address, bootstrap_timeout_ms=2000, request_timeout_ms=2000
+            ) as admin:
+                found = admin.describe_cluster()
+        except KafkaError:
+            return False
+        alive = {(broker["broker_id"], broker["port"]) for broker in found["brokers"]}
+        return found["cluster_id"] == self._quorum.cluster_id and (self.node_id, self.port) in alive
+
+    def _configure(self) -> None:
+        ports = self._quorum.voters
+        controller = ports[self.node_id]
+        lines = broker_settings(len(ports)) | {
+            "process.roles": "broker,controller",
+            "node.id": str(self.node_id),
+            "controller.quorum.voters": ",".join(
+                f"{number}@{LOOPBACK}:{port}" for number, port in ports.items()
+            ),
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{LOOPBACK}:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.data),
+            **self._quorum.options,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text("".join(f"{name}={text}\n" for name, text in lines.items()))
+        with as_file(files("hookpoint") / "kafka-log4j2.properties") as packaged:
+            shutil.copyfile(packaged, self.folder / "log4j2.properties")
+
+    def _format(self) -> None:
+        done = run(
+            [
+                *_java_command(("-Xmx128m", "-XX:TieredStopAtLevel=1")),
+                *("kafka.tools.StorageTool", "format"),
+                f"--cluster-id={self._quorum.cluster_id}",
+                f"--config={self._properties}",
+            ],
+            self.folder,
+            FORMATTED_WITHIN_S,
+        )
+        if done.returncode:
+            said = done.stdout.strip().splitlines() or ["no word from it"]
+            raise StackError(f"Apache Kafka did not format {self.data}: {said[-1]}")
+
+
+class ApacheKafka(Servers):
+    """A cluster of one or three nodes; a context manager, or ``start`` and ``stop``.
+
+    With three, one may be lost: internal topics are kept three times, and a topic made with
+    replication 3 outlives any single node.
+
+    Args:
+        nodes: 1 or 3.
+        port: of the first node; None takes a free one.
+        data_dir: where logs and data go and stay, per node; None makes a folder that goes with
+            the cluster.
+        options: more settings of every node, by Kafka's own names.
+        tell: called with a line for people when the jars have to be downloaded.
+
+    Raises:
+        ValueError: another number of nodes.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 1,
+        *,
+        port: int | None = None,
+        data_dir: Path | None = None,
+        options: Mapping[str, str] | None = None,
+        tell: Callable[[str], object] | None = None,
+    ) -> None:
+        if nodes not in NODES_ALLOWED:
+            raise ValueError(f"Apache Kafka runs here on 1 or 3 nodes, not on {nodes}")
+        super().__init__(data_dir)
+        self._tell = tell
+        folders = {i: self.data_dir / f"node-{i}-of-{nodes}" for i in range(1, nodes + 1)}
+        ports = _distinct_ports(2 * nodes, taken=port)
+        quorum = Quorum(
+            cluster_id=_cluster_id(folders[1]),
+            voters={i: ports.pop() for i in folders},
+            options=dict(options or {}),
+        )
+        self.nodes = [
+            ApacheKafkaNode(folder, port if i == 1 and port else ports.pop(), i, quorum)
+            for i, folder in folders.items()
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port`` of all nodes, with commas between."""
+        return ",".join(node.address for node in self.nodes)
+
+    def servers(self) -> list[Server]:
+        """The nodes."""
+        return list(self.nodes)
+
+    def _start_servers(self) -> None:
+        fetch(self._tell)
+        # Together: a node of three answers only once it has found another.
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            started = [pool.submit(node.start) for node in self.nodes]
+            try:
+                for one in started:
+                    one.result()
+            except BaseException:
+                for node in self.nodes:  # which ends the wait of the others
+                    node.kill()
+                raise
+
+    def _stop_servers(self) -> None:
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(ApacheKafkaNode.stop, self.nodes))
+
+
+def _java_command(options: Sequence[str]) -> list[str]:
+    return [
+        java(),
+        *options,
+        "-Djava.awt.headless=true",
+        "-Dlog4j2.configurationFile=log4j2.properties",
+        "-cp",
+        f"{jars_folder()}/*",
+    ]
+
+
+def _cluster_id(folder: Path) -> str:
+    """Of the cluster that has data in ``folder``, or a new one."""
+    try:
+        meta = (folder / "data" / "meta.properties").read_text()
+    except FileNotFoundError:
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return meta.partition("cluster.id=")[2].splitlines()[0]
+
+
+def _distinct_ports(count: int, taken: int | None) -> list[int]:
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports |= {free_port()} - {taken}
+    return list(ports)
