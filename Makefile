@@ -5,8 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# KAFKA=apache: Apache Kafka itself instead of the embedded broker, for one target (docs/brokers.md).
+KAFKA ?= embedded
+KAFKA_NODES ?= 1
+ifeq ($(KAFKA),apache)
+ON_KAFKA := $(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --
+else ifneq ($(KAFKA),embedded)
+$(error KAFKA is embedded or apache, not $(KAFKA))
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up clean
+.PHONY: help demo test check bench up kafka clean
 
 help:
 	@echo "make demo    a simulated audience through the whole pipeline, on servers of its own"
@@ -14,7 +23,10 @@ help:
 	@echo "make check   lint, format and types"
 	@echo "make bench   how fast it is here"
 	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
+	@echo "make kafka   Apache Kafka itself, by Maven and Java, until Ctrl-C; KAFKA_NODES=3 for three"
 	@echo "make clean   remove what these targets made"
+	@echo
+	@echo "make test KAFKA=apache and make bench KAFKA=apache run on Apache Kafka"
 
 $(READY): pyproject.toml
 	@if [ ! -x $(BIN)/python ]; then \
@@ -38,7 +50,7 @@ demo: $(READY)
 	$(BIN)/hookpoint demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile
+	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -46,11 +58,15 @@ check: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/hookpoint bench
+	$(ON_KAFKA) $(BIN)/hookpoint bench
 
 up: $(READY)
 	$(BIN)/hookpoint up
 
+# Its log and records stay in .kafka, so it carries on where it was stopped.
+kafka: $(READY)
+	$(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --folder .kafka
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .kafka build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,13 +13,13 @@ from __future__ import annotations
 import base64
 import shutil
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hookpoint.kafka_jars import fetch, java, jars_folder, run
+from hookpoint.kafka_jars import KAFKA_VERSION, fetch, jars_folder, java, run
 from hookpoint.processes import LOOPBACK, Server, StackError, free_port
 from hookpoint.stack import Servers
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
 
 FORMATTED_WITHIN_S = 90.0
+END_AGAIN_S = 0.2
 NODES_ALLOWED = (1, 3)
 
 
@@ -203,6 +204,26 @@ class ApacheKafka(Servers):
         """``host:port`` of all nodes, with commas between."""
         return ",".join(node.address for node in self.nodes)
 
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        nodes = "1 node" if len(self.nodes) == 1 else f"{len(self.nodes)} nodes"
+        return f"Apache Kafka {KAFKA_VERSION}, {nodes}"
+
+    def env(self) -> dict[str, str]:
+        """Variables that point any hookpoint command at this cluster."""
+        found = {"HOOKPOINT_KAFKA_BOOTSTRAP": self.bootstrap}
+        if len(self.nodes) > 1:
+            found["HOOKPOINT_REPLICATION"] = str(len(self.nodes))
+        return found
+
+    def test_env(self) -> dict[str, str]:
+        """Variables that point the tests at this cluster, and say what it is."""
+        return {
+            "HOOKPOINT_TEST_KAFKA_BOOTSTRAP": self.bootstrap,
+            "HOOKPOINT_TEST_KAFKA_NAME": self.title,
+        }
+
     def servers(self) -> list[Server]:
         """The nodes."""
         return list(self.nodes)
@@ -216,8 +237,9 @@ class ApacheKafka(Servers):
                 for one in started:
                     one.result()
             except BaseException:
-                for node in self.nodes:  # which ends the wait of the others
-                    node.kill()
+                while wait(started, timeout=END_AGAIN_S).not_done:
+                    for node in self.nodes:  # which ends what the others wait for
+                        node.kill()
                 raise
 
     def _stop_servers(self) -> None:

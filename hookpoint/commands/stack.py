@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from hookpoint.commands._servers import fail, log_for_people, stay, stop_asked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Sequence
 
     from config.settings import Settings
     from hookpoint.stack import Stack
     from hookpoint.topics import TopicReport
 
-EXIT_FAILED = 1
 EXIT_DIFFERS = 3
-LOOK_EVERY_S = 0.5
 PIPE_WIDTH = 120
 
 Port = Annotated[
@@ -43,13 +38,13 @@ def up(kafka_port: Port = None, redis_port: Port = None) -> None:
     from hookpoint.stack import Stack, StackError  # noqa: PLC0415
 
     settings = Settings()
-    _log(settings)
+    log_for_people(settings)
     try:
-        with Stack(kafka_port=kafka_port, redis_port=redis_port) as stack, _stop_asked() as asked:
+        with Stack(kafka_port=kafka_port, redis_port=redis_port) as stack, stop_asked() as asked:
             _announce(stack, _ensure(stack.pointed_at(settings)))
-            _stay(stack, asked)
+            stay(stack, asked)
     except StackError as problem:
-        _fail(str(problem))
+        fail(str(problem))
     typer.echo("Stopped Kafka and Redis.")
 
 
@@ -61,7 +56,7 @@ def topics(
     from config.settings import Settings  # noqa: PLC0415  commands load what they need
 
     settings = Settings()
-    _log(settings)
+    log_for_people(settings)
     reports = _ensure(settings)
     if as_json:
         typer.echo(orjson.dumps([_as_record(report) for report in reports]))
@@ -71,29 +66,13 @@ def topics(
         raise typer.Exit(EXIT_DIFFERS)
 
 
-def _log(settings: Settings) -> None:
-    from config.logging import configure_logging  # noqa: PLC0415  commands load what they need
-
-    configure_logging(settings)
-    if settings.log_level != "DEBUG":
-        # While it looks for a broker it prints a dozen lines; the command prints one of its own.
-        client = logging.getLogger("kafka")
-        client.addHandler(logging.NullHandler())
-        client.propagate = False
-
-
 def _ensure(settings: Settings) -> list[TopicReport]:
     from hookpoint.topics import BrokerError, ensure_topics  # noqa: PLC0415  slow to import
 
     try:
         return ensure_topics(settings)
     except (BrokerError, ValueError) as problem:
-        _fail(str(problem))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(EXIT_FAILED)
+        fail(str(problem))
 
 
 def _announce(stack: Stack, reports: Sequence[TopicReport]) -> None:
@@ -103,31 +82,6 @@ def _announce(stack: Stack, reports: Sequence[TopicReport]) -> None:
     for name, value in stack.env().items():
         typer.echo(f"export {name}={value}")
     typer.echo("\nCtrl-C stops both.")
-
-
-@contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    asked = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stay(stack: Stack, asked: threading.Event) -> None:
-    from hookpoint.stack import StackError  # noqa: PLC0415  commands load what they need
-
-    while not asked.wait(LOOK_EVERY_S):
-        for server in stack.servers():
-            if not server.running:
-                raise StackError(f"{server.name} ended by itself\n{server.log_tail()}")
 
 
 def _as_record(report: TopicReport) -> dict[str, object]:
