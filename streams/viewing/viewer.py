@@ -180,7 +180,7 @@ class Viewer:
         _, _, knot, bare, facts = event
         kind, at_ms = knot.kind, knot.at_ms
         if playback.knots.refuses(knot):
-            raise Reject("field", "playback_id", "more reports than any player makes")
+            raise Reject("too_many", "playback_id", "more reports than any player makes")
         learnt = playback.learn(facts, at_ms)
         if learnt and self._relimit(playback, context):
             playback.rebuild(context.rules)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
 
 from streams.decoder import decode
 from streams.events import Event, Reject
@@ -14,7 +19,9 @@ if TYPE_CHECKING:
     from streams.rules import Rules
 
 KEPT_BYTES = 65_536
-"""How much of an offending key and value the dead letters keep: both must fit one record."""
+"""How much of an offending key, value and headers the dead letters keep: all must fit one record.
+"""
+NOT_KEPT = b"null"
 
 
 Work = tuple[int, int, Event]
@@ -33,6 +40,7 @@ class DeadLetter(NamedTuple):
     reason: str
     field: str
     detail: str
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 @dataclass(slots=True)
@@ -46,6 +54,13 @@ class Decoded:
     viewers: dict[str, list[Work]] = field(default_factory=dict)
     rejects: list[DeadLetter] = field(default_factory=list)
     titles: set[str] = field(default_factory=set)
+    records: Sequence[Any] = ()
+    """What it was decoded from, by offset."""
+
+    def letter(self, offset: int, reject: Reject) -> DeadLetter:
+        """What becomes of a record that only its viewer's state refused."""
+        place = bisect_left(self.records, offset, key=attrgetter("offset"))
+        return dead_letter(self.records[place], reject)
 
 
 LIVE_MS = 600_000
@@ -63,7 +78,7 @@ def decode_slice(
         rules: thresholds.
         max_value_bytes: larger values are rejected unread.
     """
-    decoded = Decoded(records[0].offset, records[-1].offset, clock_ms)
+    decoded = Decoded(records[0].offset, records[-1].offset, clock_ms, records=records)
     viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
     clock, playback = clock_ms, None
     for record in records:
@@ -107,4 +122,23 @@ def dead_letter(record: Any, reject: Reject) -> DeadLetter:
         reject.reason,
         reject.field,
         reject.detail,
+        record.headers,
     )
+
+
+def packed_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """Headers as one, in order: JSON pairs of name and text, or name, null and base64.
+
+    Half of them would make another record, so where they are too many none are kept: ``null``.
+    """
+    packed = orjson.dumps([_packed(name, raw) for name, raw in headers])
+    return packed if len(packed) <= KEPT_BYTES else NOT_KEPT
+
+
+def _packed(name: str, raw: bytes | None) -> list[str | None]:
+    if raw is None:
+        return [name, None]
+    try:
+        return [name, raw.decode()]
+    except UnicodeDecodeError:
+        return [name, None, b64encode(raw).decode()]

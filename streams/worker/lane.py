@@ -119,14 +119,8 @@ class Lane:
                     if viewer.absorb(source, offset, clock_ms, event, context):
                         applied += 1
                 except Reject as reject:
-                    letters.append(self._letter(offset, viewer.name, reject))
+                    letters.append(decoded.letter(offset, reject))
         return letters, applied
-
-    def _letter(self, offset: int, viewer: str, reject: Reject) -> DeadLetter:
-        return DeadLetter(
-            *self.source, offset, viewer.encode(), None, 0,
-            reject.reason, reject.field, reject.detail,
-        )  # fmt: skip
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         context = self._shell.context()

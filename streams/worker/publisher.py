@@ -16,6 +16,7 @@ from aiokafka.partitioner import murmur2
 
 from config.kafka import aiokafka_security
 from streams.signals import PROGRESS, SESSIONS, SIGNALS, Out, lineage_header, lineage_order
+from streams.worker.decoding import packed_headers
 from streams.worker.metrics import RECORDS_OUT, REJECT_LOG, REJECTS
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Publisher:
         ]
         if letter.key is not None:
             headers.append(("key", letter.key))
+        if letter.headers:
+            headers.append(("headers", packed_headers(letter.headers)))
         return Record(self._settings.topics.rejects, where, letter.value, headers)
 
     async def publish(self, outs: Iterable[tuple[str, Out]], letters: Sequence[DeadLetter]) -> None:

@@ -11,7 +11,7 @@ from players import an_event, stamp
 from producers.send import tick
 from streams.events import Reject
 from streams.rules import Rules
-from streams.worker.decoding import KEPT_BYTES, dead_letter, decode_slice
+from streams.worker.decoding import KEPT_BYTES, dead_letter, decode_slice, packed_headers
 
 NOW_S = 1_767_571_200.0
 DAY_S = 86_400.0
@@ -119,13 +119,37 @@ def test_a_dead_letter_keeps_the_bytes_up_to_a_limit_and_says_how_many_there_wer
     letter = dead_letter(record(7, b"y" * (KEPT_BYTES + 9)), Reject("field", "rate", "why"))
     assert (len(letter.value), letter.size) == (KEPT_BYTES, KEPT_BYTES + 9)
     assert letter[:4] == ("events", 3, 7, b"v")
-    assert letter[-3:] == ("field", "rate", "why")
+    assert letter[6:9] == ("field", "rate", "why")
 
 
 def test_a_key_as_large_as_a_record_does_not_make_its_dead_letter_larger_than_one():
     """It goes into a header there, beside up to 64 KiB of value."""
     letter = dead_letter(record(0, b"{}", key=b"k" * 1_000_000), Reject("key", "subject", "why"))
     assert letter.key == b"k" * KEPT_BYTES
+
+
+def test_a_record_that_only_its_viewer_s_state_refuses_is_kept_as_whole_as_any_other():
+    bad, good = record(5, b"{"), record(9, beat("a", 0), headers=[("ce_x", b"1")])
+    letter = decoded(bad, good).letter(9, Reject("too_many", "playback_id", "why"))
+    assert (letter.offset, letter.key, letter.value) == (9, b"a", good.value)
+    assert (letter.size, letter.headers) == (len(good.value), [("ce_x", b"1")])
+
+
+def test_headers_of_a_dead_letter_keep_their_order_and_every_byte():
+    headers = [("b", b"1"), ("a", b"\xff"), ("b", "zoë".encode()), ("none", None), ("", b"")]
+    assert orjson.loads(packed_headers(headers)) == [
+        ["b", "1"],
+        ["a", None, "/w=="],
+        ["b", "zoë"],
+        ["none", None],
+        ["", ""],
+    ]
+
+
+def test_headers_that_are_too_many_to_keep_are_not_kept_by_half():
+    fits = [("x", b"y" * (KEPT_BYTES - len('[["x",""]]')))]
+    assert len(packed_headers(fits)) == KEPT_BYTES
+    assert packed_headers([*fits, ("z", b"")]) == b"null"
 
 
 def test_a_dead_letter_of_a_tombstone_has_no_value_and_no_size():

@@ -83,6 +83,12 @@ def test_a_dead_letter_without_a_key_has_no_such_header():
     assert "key" not in dict(Publisher(SETTINGS).letter(a_letter(key=None)).headers)
 
 
+def test_a_dead_letter_carries_the_headers_of_its_record_in_one_of_its_own():
+    letter = Publisher(SETTINGS).letter(a_letter(headers=(("reason", b"theirs"),)))
+    assert dict(letter.headers)["headers"] == b'[["reason","theirs"]]'
+    assert dict(letter.headers)["reason"] == b"not_json"
+
+
 @pytest.fixture
 async def publisher():
     found = Publisher(SETTINGS)

@@ -250,7 +250,7 @@ def test_a_player_that_reports_without_end_is_rejected() -> None:
         one.say(event(Kind.PAUSE, T0 + i, 0))
     with pytest.raises(Reject, match="more reports") as caught:
         one.say(event(Kind.PAUSE, T0 + MINUTE, 0))
-    assert (caught.value.reason, caught.value.field) == ("field", "playback_id")
+    assert (caught.value.reason, caught.value.field) == ("too_many", "playback_id")
     assert one.viewer.marks[SOURCE] == MAX_STRUCTURAL
 
 
