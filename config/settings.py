@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     redis_cluster: bool = False
     """The URL names one node of a Redis Cluster."""
     redis_ca_file: str | None = None
+    redis_replicas: int = Field(default=0, ge=0)
+    """Replicas of each primary that must hold a write before anything is published of it.
+
+    With one per shard, a failover loses nothing that was confirmed.
+    """
 
     @field_validator("redis_url")
     @classmethod

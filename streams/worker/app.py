@@ -24,6 +24,7 @@ from streams.worker import metrics
 from streams.worker.cache import Cache
 from streams.worker.curves import Curves
 from streams.worker.dispatch import Dispatcher
+from streams.worker.lag import Lag
 from streams.worker.lane import Shell
 from streams.worker.outage import Patience
 from streams.worker.publisher import Publisher
@@ -34,7 +35,10 @@ from streams.worker.transport import SliceSchema, Transport
 from streams.worker.waiting import wait_for_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from streams.worker.lag import Position
+    from streams.worker.store import Source
 
 log = structlog.get_logger()
 EVERY_S = 1.0
@@ -52,6 +56,8 @@ class Worker:
         self.titles = TitleStore(settings, self.store)
         self.snapshot = Snapshot(self.titles)
         self.patience = Patience(settings.outage_max_s)
+        self.lag = Lag(settings, self._consumer_positions)
+        self.consumer_of: Callable[[], Any] = lambda: None
         shell = Shell(
             settings,
             self.store,
@@ -60,11 +66,16 @@ class Worker:
             Curves(self.titles, self.snapshot),
             self.context,
             self.patience,
+            self.lag.quiet_at,
             asyncio.Event(),
         )
         self._ready = shell.ready
         self.dispatcher = Dispatcher(shell)
         self._started = False
+
+    async def _consumer_positions(self) -> Mapping[Source, Position]:
+        consumer = self.consumer_of()
+        return {} if consumer is None else await consumer.positions()
 
     def context(self) -> Context:
         """What decisions rest on right now."""
@@ -96,6 +107,7 @@ class Worker:
     async def stop(self) -> None:
         """Let everything go."""
         await self.dispatcher.stop()
+        await self.lag.close()
         await self.publisher.stop()
         await self.store.close()
 
@@ -164,6 +176,11 @@ def _tend(app: faust.App, worker: Worker) -> None:
         await worker.keep_catalogue()
 
     @app.task
+    async def look() -> None:
+        worker.consumer_of = lambda: app.consumer
+        await worker.lag.keep()
+
+    @app.task
     async def watch() -> None:
         """A lane that fails while no slice arrives must end the worker just the same.
 
@@ -213,7 +230,8 @@ def _app(settings: Settings) -> faust.App:
         broker_request_timeout=max(settings.io_timeout_s, settings.session_timeout_s + 5),
         broker_max_poll_records=None,
         broker_commit_interval=2.0,
-        consumer_auto_offset_reset="earliest",
+        # Positions come from the marks. One that the broker does not have must stop the worker.
+        consumer_auto_offset_reset="none",
         consumer_max_fetch_size=FETCH_BYTES,
         stream_buffer_maxsize=4,
         stream_wait_empty=False,

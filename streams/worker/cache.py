@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from streams.viewing.timers import NEVER
@@ -11,7 +13,7 @@ from streams.viewing.wire import load
 from streams.worker.metrics import CACHED, LOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from streams.rules import Rules
     from streams.worker.store import Store
@@ -35,6 +37,29 @@ class Cache:
         self._rules = rules
         self._most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._lent: set[str] = set()
+        self._returned = asyncio.Event()
+
+    @asynccontextmanager
+    async def borrowed(self, names: Sequence[str]) -> AsyncIterator[list[Entry]]:
+        """Entries in the order of ``names``, for one lane alone.
+
+        Waits while another lane has one of them. If the block fails, what is in memory may differ
+        from the store, and is forgotten.
+        """
+        while not self._lent.isdisjoint(names):
+            await self._returned.wait()
+        self._lent.update(names)
+        try:
+            yield await self.get(names)
+        except BaseException:
+            self.drop(names)
+            raise
+        finally:
+            self._lent.difference_update(names)
+            self._returned.set()
+            self._returned = asyncio.Event()
+            self.trim()
 
     async def get(self, names: Sequence[str]) -> list[Entry]:
         """Entries in the order of ``names``, read from the store where they are not here."""

@@ -34,6 +34,7 @@ class Dispatcher:
         self._queues: dict[Source, asyncio.Queue[Any]] = {}
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._stopping = False
+        self.lanes: dict[Source, Lane] = {}
         self.failed: asyncio.Future[None] | None = None
 
     async def assign(self, sources: Iterable[Source]) -> dict[Source, Mark]:
@@ -45,10 +46,11 @@ class Dispatcher:
         await self.stop()
         self.failed = asyncio.get_running_loop().create_future()
         wanted = list(sources)
-        marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.marks, wanted)
+        marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.claim, wanted)
         for source in wanted:
             self._queues[source] = asyncio.Queue(maxsize=2)
             lane = Lane(self._shell, source, marks.get(source, NOTHING_YET))
+            self.lanes[source] = lane
             self._tasks[source] = asyncio.create_task(self._work(lane, self._queues[source]))
             self._tasks[source].add_done_callback(self._ended)
         metrics.PARTITIONS.set(len(wanted))
@@ -68,6 +70,7 @@ class Dispatcher:
             await asyncio.gather(*pending, return_exceptions=True)
         self._tasks.clear()
         self._queues.clear()
+        self.lanes.clear()
         self._shell.cache.clear()
         self._stopping = False
 

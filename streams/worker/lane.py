@@ -17,7 +17,7 @@ from streams.viewing.public import write_of
 from streams.viewing.timers import NEVER
 from streams.worker import metrics
 from streams.worker.decoding import DeadLetter, Decoded, decode_slice
-from streams.worker.store import NO_TIMERS, Fenced, Mark, Source, Timers
+from streams.worker.store import NO_TIMERS, Conflict, Fenced, Mark, Source, Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 DUE_AT_ONCE = 500
 """Viewers whose timers are looked at in one go."""
-LIVE_AFTER_RESTART_MS = 2 * 3_600_000
+MOST_CONFLICTS = 100
+"""Lost races for one slice, one after the other, before it is a bug and not a race."""
 
 
 class Shell(NamedTuple):
@@ -46,6 +47,8 @@ class Shell(NamedTuple):
     curves: Curves
     context: Callable[[], Context]
     retry: Callable[..., Any]
+    quiet_at: Callable[[Source, int], float | None]
+    """When the broker last said that nothing lies beyond an offset (monotonic s), if it did."""
     ready: asyncio.Event
     """Set once the catalogue is known as far as it had been sent when the worker started."""
 
@@ -58,7 +61,8 @@ class Lane:
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
-        self._live = time.time() * 1000 - mark.clock_ms < LIVE_AFTER_RESTART_MS
+        self.doing = "waiting for records"
+        self.doing_since = time.monotonic()
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
         self._unsettled = True
@@ -77,31 +81,57 @@ class Lane:
         if not fresh:
             return
         decoded = decode_slice(fresh, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
-        due = await self._shell.retry(self._attempt, decoded)
-        self._live = decoded.live or (self._live and decoded.clock_ms == self.mark.clock_ms)
-        self.mark = Mark(decoded.last, decoded.clock_ms)
+        still_live = self.mark.live and decoded.clock_ms == self.mark.clock_ms
+        after = Mark(decoded.last, decoded.clock_ms, decoded.live or still_live)
+        due = await self._insist(self._attempt, decoded, after)
+        self.mark = after
         self._quiet_since, self._clock_then = time.monotonic(), decoded.clock_ms
         if due:
             await self._fire(due)
         metrics.SLICES.inc()
         metrics.CLOCK.labels(self.name).set(decoded.clock_ms / 1000)
         metrics.SLICE_SECONDS.observe(time.monotonic() - started)
+        self._now("waiting for records")
 
-    async def _attempt(self, decoded: Decoded) -> list[Due]:
-        names = list(decoded.viewers)
+    def _now(self, doing: str) -> None:
+        """Say what comes next, for whoever wonders what this lane is waiting for."""
+        self.doing, self.doing_since = doing, time.monotonic()
+
+    async def _insist(self, attempt: Callable[..., Any], *args: Any) -> list[Due]:
+        """Try until it is done: outages are waited out, lost races for a viewer run again.
+
+        Raises:
+            Fenced: the partition is not ours any more.
+        """
+        for _ in range(MOST_CONFLICTS):
+            try:
+                due: list[Due] = await self._shell.retry(attempt, *args)
+            except Conflict:
+                metrics.CONFLICTS.inc()
+                await self._shell.retry(self._still_ours)
+            else:
+                return due
+        raise RuntimeError(f"{self.name}: {MOST_CONFLICTS} conflicts over one slice")
+
+    async def _still_ours(self) -> None:
         try:
-            await self._shell.curves.await_titles(decoded.titles)
-            await self._shell.curves.refresh(decoded.titles)
-            entries = await self._shell.cache.get(names)
+            await self._shell.store.still_ours(self.source)
+        except Fenced:
+            metrics.FENCED.inc()
+            raise
+
+    async def _attempt(self, decoded: Decoded, after: Mark) -> list[Due]:
+        self._now("reading titles and their curves from Redis")
+        await self._shell.curves.await_titles(decoded.titles)
+        await self._shell.curves.refresh(decoded.titles)
+        self._now("reading viewers from Redis")
+        async with self._shell.cache.borrowed(list(decoded.viewers)) as entries:
             letters, applied = self._fold(decoded, entries)
             await self._write(entries)
             outs = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
+            self._now("publishing to Kafka")
             await self._shell.publisher.publish(outs, decoded.rejects + letters)
-            due = await self._move(Mark(decoded.last, decoded.clock_ms), entries)
-        except BaseException:
-            self._shell.cache.drop(names)
-            raise
-        self._shell.cache.trim()
+            due = await self._move(after, entries)
         metrics.EVENTS.inc(applied)
         metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - len(letters))
         return due
@@ -126,11 +156,8 @@ class Lane:
         context = self._shell.context()
         touched = [entry.viewer for entry in entries if entry.viewer.touched]
         writes = [write_of(viewer, context) for viewer in touched]
-        try:
-            await self._shell.store.write(writes)
-        except Fenced:
-            metrics.FENCED.inc()
-            raise
+        self._now("writing viewers to Redis")
+        await self._shell.store.write(writes)
         for viewer in touched:
             viewer.version += 1
             viewer.written()
@@ -151,11 +178,18 @@ class Lane:
             for entry in entries
             if entry.viewer.due_ms < min(entry.indexed_ms, NEVER)
         }
-        timers = Timers(lower, {}, ())
-        due = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+        due = await self._move_mark(mark, Timers(lower, {}, ()))
         for entry in entries:
             entry.indexed_ms = min(entry.indexed_ms, entry.viewer.due_ms)
         return due
+
+    async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
+        self._now("moving the mark in Redis")
+        try:
+            return await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+        except Fenced:
+            metrics.FENCED.inc()
+            raise
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:
@@ -167,31 +201,35 @@ class Lane:
         """Where a live partition has gone quiet, time goes on at the pace of the wall clock."""
         if self._unsettled:
             await self.settle()
-        quiet_s = time.monotonic() - self._quiet_since
-        if self._live and self.mark.clock_ms and quiet_s >= self._shell.settings.idle_after_s:
+        quiet_at = self._shell.quiet_at(self.source, self.mark.offset)
+        if quiet_at is None or not self.mark.live:
+            return
+        # Not the time since the last record: while the broker is away there may be more of them.
+        quiet_s = quiet_at - self._quiet_since
+        if self.mark.clock_ms and quiet_s >= self._shell.settings.idle_after_s:
             await self.move_on(self._clock_then + int(quiet_s * 1000))
 
     async def move_on(self, clock_ms: int) -> None:
         """Move stream time to ``clock_ms`` and fire what is due by then."""
-        mark = Mark(self.mark.offset, max(clock_ms, self.mark.clock_ms))
+        mark = self.mark._replace(clock_ms=max(clock_ms, self.mark.clock_ms))
         due = await self._shell.retry(self._look, mark)
         self.mark = mark
         if due:
             await self._fire(due)
 
     async def _look(self, mark: Mark) -> list[Due]:
-        return await self._shell.store.move_mark(self.source, mark, NO_TIMERS, DUE_AT_ONCE)
+        return await self._move_mark(mark, NO_TIMERS)
 
     async def _fire(self, due: list[Due]) -> None:
         while due:
-            due = await self._shell.retry(self._attempt_timers, due)
+            due = await self._insist(self._attempt_timers, due)
 
     async def _attempt_timers(self, due: list[Due]) -> list[Due]:
         """Fire timers up to the last one listed, so that what goes out stays in order of time."""
         names = [item.viewer for item in due]
         until = self.mark.clock_ms if len(due) < DUE_AT_ONCE else due[-1].due_ms
-        try:
-            entries = await self._shell.cache.get(names)
+        self._now("reading viewers whose timers are due from Redis")
+        async with self._shell.cache.borrowed(names) as entries:
             titles = {key[0] for entry in entries for key in entry.viewer.journeys}
             await self._shell.curves.refresh(titles)
             context = self._shell.context()
@@ -202,20 +240,16 @@ class Lane:
             outs = self._outs(
                 entries, lambda out: out.due_ms > 0 and out.offset == self.mark.offset
             )
+            self._now("publishing to Kafka")
             await self._shell.publisher.publish(outs, ())
             more = await self._reindex(entries)
-        except BaseException:
-            self._shell.cache.drop(names)
-            raise
-        self._shell.cache.trim()
         metrics.TIMERS.inc(len(names))
         return more
 
     async def _reindex(self, entries: Sequence[Entry]) -> list[Due]:
         put = {e.viewer.name: e.viewer.due_ms for e in entries if e.viewer.due_ms < NEVER}
         drop = [e.viewer.name for e in entries if e.viewer.due_ms >= NEVER]
-        timers = Timers({}, put, drop)
-        due = await self._shell.store.move_mark(self.source, self.mark, timers, DUE_AT_ONCE)
+        due = await self._move_mark(self.mark, Timers({}, put, drop))
         for entry in entries:
             entry.indexed_ms = entry.viewer.due_ms
             entry.viewer.forget_sent(self.name, self.mark.offset)

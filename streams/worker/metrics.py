@@ -21,6 +21,9 @@ SLICES = Counter("hookpoint_slices_total", "Slices of a partition processed")
 TIMERS = Counter("hookpoint_timers_total", "Viewers whose timers fired")
 OUTAGES = Counter("hookpoint_outages_total", "Times that Redis or Kafka had to be waited for")
 FENCED = Counter("hookpoint_fenced_total", "Times that another worker had overtaken this one")
+CONFLICTS = Counter(
+    "hookpoint_conflicts_total", "Slices decided again because somebody else had written a viewer"
+)
 LOADS = Counter("hookpoint_viewers_loaded_total", "Viewers read from the store")
 CACHED = Gauge("hookpoint_viewers_cached", "Viewers in memory")
 PARTITIONS = Gauge("hookpoint_partitions", "Partitions that this worker works on")

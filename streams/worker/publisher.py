@@ -130,14 +130,15 @@ class Publisher:
         for record in records:
             count = self._partitions.get(record.topic) or await self.count(record.topic)
             lanes.setdefault((record.topic, murmur(record.key) % count), []).append(record)
-        sent = [
-            await self._producer.send_batch(batch, topic, partition=partition)
-            for (topic, partition), lane in lanes.items()
-            for batch in self._batches(lane)
-        ]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*(self._send_lane(*to, lane) for to, lane in lanes.items()))
         for (topic, _), lane in lanes.items():
             RECORDS_OUT.labels(topic).inc(len(lane))
+
+    async def _send_lane(self, topic: str, partition: int, records: list[Record]) -> None:
+        # One after the other: a batch that is lost must not be overtaken by the next, or a
+        # consumer's mark would pass what is sent again.
+        for batch in self._batches(records):
+            await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def count(self, topic: str) -> int:
         """How many partitions a topic has."""

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from hashlib import sha1
-from importlib.resources import files
+import uuid
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    ClusterError,
-    DataError,
-    MasterDownError,
-    MovedError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import MovedError, ResponseError
 
-from config.kafka import redis_kwargs
 from streams.keys import Keys
 from streams.viewing.wire import Stored
-from streams.worker.store import FRESH, Due, Fenced, Mark, Source, StoreAway, Timers
+from streams.worker.redis_client import RedisClient, Script
+from streams.worker.store import (
+    FRESH,
+    Conflict,
+    Due,
+    Fenced,
+    Mark,
+    Source,
+    StoreWentBack,
+    Timers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,50 +27,31 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.viewing.public import Write
 
-AWAY_ERRORS = (
-    AskError,
-    ClusterDownError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
 STATE_FIELDS = ("version", "live", "rest", "out")
+REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
 
 
-class Script:
-    """A Lua script and the name that Redis knows it by."""
+class Claim:
+    """A source partition that this worker holds: its token, and how many moves it has made."""
 
-    def __init__(self, name: str) -> None:
-        self.text = files("streams.worker").joinpath(name).read_text(encoding="utf-8")
-        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+    __slots__ = ("step", "token")
 
-
-def connect(settings: Settings) -> Redis | RedisCluster:
-    """A client that does not retry by itself: only the caller knows what a retry would repeat."""
-    url = settings.redis_url.get_secret_value()
-    arguments: dict[str, Any] = {
-        "socket_timeout": settings.io_timeout_s,
-        "socket_connect_timeout": settings.io_timeout_s,
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-        **redis_kwargs(settings),
-    }
-    if settings.redis_cluster:
-        return RedisCluster.from_url(url, **arguments)
-    return Redis.from_url(url, **arguments)
+    def __init__(self, token: str, step: int) -> None:
+        self.token = token
+        self.step = step
 
 
-class RedisStore:
+class RedisStore(RedisClient):
     """State, public keys, marks and timers in Redis; see ``Store`` for the contract."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = connect(settings)
+        super().__init__(settings)
         self._keys = Keys(settings.key_prefix)
         self._group = settings.group
         self._ttl = str(settings.viewer_ttl_s)
-        self._timeout_s = settings.io_timeout_s
         self._write, self._mark = Script("write.lua"), Script("mark.lua")
+        self._claim = Script("claim.lua")
+        self._claims: dict[Source, Claim] = {}
 
     # -- state ---------------------------------------------------------------------------------
     async def load(self, viewers: Sequence[str]) -> list[Stored]:
@@ -97,9 +66,10 @@ class RedisStore:
         refused = [w for w, answer in zip(writes, answers, strict=True) if answer != b"ok"]
         if refused:
             await self._settle(refused)
+        await self.confirm()
 
     async def _settle(self, refused: list[Write]) -> None:
-        """Tell a write of ours whose answer was lost from one that another worker overtook."""
+        """Tell a write of ours whose answer was lost from one that somebody overtook."""
         held = await self.load([write.viewer for write in refused])
         ours = [
             stored.version == write.version + 1
@@ -108,7 +78,7 @@ class RedisStore:
         ]
         if not all(ours):
             lost = [w.viewer for w, own in zip(refused, ours, strict=True) if not own]
-            raise Fenced(f"{len(lost)} viewers were written by another worker, {lost[0]!r} first")
+            raise Conflict(f"{len(lost)} viewers were written by somebody else, {lost[0]!r} first")
 
     def _write_command(self, write: Write) -> tuple[Any, ...]:
         keys = self._keys.viewer(write.viewer)
@@ -124,104 +94,99 @@ class RedisStore:
         )  # fmt: skip
 
     # -- marks and timers ------------------------------------------------------------------------
+    async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
+        """See ``Store.claim``."""
+        wanted = list(sources)
+        self._claims = {}
+        commands = [
+            ("EVALSHA", self._claim.sha, 1, self._keys.mark(self._group, *source), uuid.uuid4().hex)
+            for source in wanted
+        ]
+        found: dict[Source, Mark] = {}
+        for source, answer in zip(wanted, await self.run(self._claim, commands), strict=True):
+            token, offset, clock, live, step = answer
+            self._claims[source] = Claim(token.decode(), int(step or 0))
+            if offset is not None:
+                found[source] = Mark(int(offset), int(clock or 0), live == b"1")
+        return found
+
+    async def still_ours(self, source: Source) -> None:
+        """See ``Store.still_ours``."""
+        ours = self._claims.get(source)
+        (token,) = await self.ask([("HGET", self._keys.mark(self._group, *source), "token")])
+        if ours is None or token != ours.token.encode():
+            raise Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
+
     async def marks(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """See ``Store.marks``."""
         wanted = list(sources)
         commands = [
-            ("HMGET", self._keys.mark(self._group, *source), "offset", "clock_ms")
+            ("HMGET", self._keys.mark(self._group, *source), "offset", "clock_ms", "live")
             for source in wanted
         ]
         found: dict[Source, Mark] = {}
-        for source, (offset, clock) in zip(wanted, await self.ask(commands), strict=True):
+        for source, answer in zip(wanted, await self.ask(commands), strict=True):
+            offset, clock, live = answer
             if offset is not None:
-                found[source] = Mark(int(offset), int(clock or 0))
+                found[source] = Mark(int(offset), int(clock or 0), live == b"1")
         return found
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
         """See ``Store.move_mark``."""
+        claim = self._claims.get(source)
+        token, step = (claim.token, claim.step) if claim else ("", 0)
         command = (
             "EVALSHA", self._mark.sha, 2,
             self._keys.mark(self._group, *source), self._keys.due(self._group, *source),
-            mark.offset, mark.clock_ms, most, len(timers.lower), len(timers.put),
+            token, step, mark.offset, mark.clock_ms, int(mark.live), most,
+            len(timers.lower), len(timers.put),
             *_pairs(timers.lower), *_pairs(timers.put), *timers.drop,
         )  # fmt: skip
-        (answer,) = await self.run(self._mark, [command])
+        try:
+            (answer,) = await self.run(self._mark, [command])
+        except ResponseError as error:
+            raise _refusal(source, error) from error
+        if claim:
+            claim.step = step + 1
         return [
             Due(answer[i].decode(), int(float(answer[i + 1]))) for i in range(0, len(answer), 2)
         ]
 
-    # -- asking ----------------------------------------------------------------------------------
-    async def run(self, script: Script, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run one script many times; load it where a server does not know it (yet or any more)."""
-        answers = await self.ask(commands)
-        unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if unknown:
-            await self._load_script(script)
-            again = await self.ask([commands[i] for i in unknown])
-            for i, answer in zip(unknown, again, strict=True):
-                answers[i] = answer
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise _outage(answer)
-        return answers
+    # -- whom we are talking to ------------------------------------------------------------------
+    async def inspect(self, connection: Any) -> None:
+        """Compare the marks that we hold with what this server knows of them.
 
-    async def _load_script(self, script: Script) -> None:
-        try:
-            if isinstance(self._redis, RedisCluster):
-                everywhere = {"target_nodes": RedisCluster.PRIMARIES}
-                await self._redis.execute_command("SCRIPT LOAD", script.text, **everywhere)
-            else:
-                await self._redis.script_load(script.text)
-        except (RedisError, RedisClusterException, OSError) as error:
-            raise _outage(error) from error
-
-    async def ask(
-        self, commands: Sequence[tuple[Any, ...]], *, forgiving: bool = False
-    ) -> list[Any]:
-        """Answers to a pipeline of commands, in order.
-
-        Args:
-            commands: what to ask.
-            forgiving: a key of the wrong type is an answer, not an error.
+        A server that was restored to an older state, or a replica that was promoted before it had
+        everything, must not be written to by a worker that remembers more than it does.
 
         Raises:
-            StoreAway: an outage; any of them may have been carried out.
+            StoreWentBack: it has forgotten something.
         """
-        if not commands:
-            return []
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-            raise _outage(error) from error
-        for answer in answers:
-            if isinstance(answer, Exception) and not isinstance(answer, NoScriptError):
-                if forgiving and str(answer).startswith("WRONGTYPE"):
-                    continue
-                raise _outage(answer)
-        return answers
-
-    async def close(self) -> None:
-        """See ``Store.close``."""
-        await self._redis.aclose()
+        for source, claim in list(self._claims.items()):
+            key = self._keys.mark(self._group, *source)
+            await connection.send_command("HMGET", key, "token", "step")
+            try:
+                token, step = await connection.read_response(disable_decoding=True)
+            except MovedError:
+                continue  # another node of the cluster holds it
+            number = int((token or b"0:").partition(b":")[0])
+            ours = int(claim.token.partition(":")[0])
+            forgotten = number < ours or (
+                token == claim.token.encode() and int(step or 0) < claim.step
+            )
+            if forgotten:
+                where = f"{source[0]}/{source[1]}"
+                raise StoreWentBack(
+                    f"Redis came back older than it was: of {where} it knows {int(step or 0)} of "
+                    f"{claim.step} moves; a new worker will read on from the marks it has"
+                )
 
 
-AWAY = ("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY")
-"""How Redis begins to say that it cannot just now."""
-
-
-def _outage(error: BaseException) -> BaseException:
-    """An outage to wait out; or the error itself, where waiting would not mend it."""
-    if isinstance(error, AuthenticationError | AuthorizationError | DataError):
+def _refusal(source: Source, error: ResponseError) -> Exception:
+    word, _, detail = str(error).partition(" ")
+    if word not in REFUSALS:
         return error
-    if isinstance(error, ResponseError) and not isinstance(error, ClusterError | MovedError):
-        text = str(error)
-        if not any(f"{word} " in text for word in AWAY) and not isinstance(error, AWAY_ERRORS):
-            return error
-    return StoreAway(f"{type(error).__name__}: {error}")
+    return REFUSALS[word](f"{source[0]}/{source[1]}: {detail}")
 
 
 def _stored(answer: list[bytes | None]) -> Stored:

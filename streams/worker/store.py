@@ -21,18 +21,31 @@ FRESH = Stored(0, b"", b"", b"")
 
 
 class Fenced(Exception):
-    """Someone else has written a viewer of ours: this worker must stop at once."""
+    """Another worker has taken a partition of ours over: this worker must stop at once."""
+
+
+class Conflict(Exception):
+    """Someone else has written a viewer since we read it: read it again and decide anew.
+
+    A viewer's records may lie in several partitions (after partitions were added, or from a
+    producer that spreads its records), so this alone is no sign of a zombie.
+    """
 
 
 class StoreAway(Exception):
     """The store cannot be reached, or refuses; nothing is known about the last request."""
 
 
+class StoreWentBack(Exception):
+    """The store has forgotten what it confirmed to this worker: start over from its marks."""
+
+
 class Mark(NamedTuple):
-    """The last offset absorbed from a source, and the stream time there in ms."""
+    """The last offset absorbed from a source, the stream time there in ms, and if it was live."""
 
     offset: int
     clock_ms: int
+    live: bool = False
 
 
 class Due(NamedTuple):
@@ -67,7 +80,22 @@ class Store(Protocol):
         """Apply each write if the store still holds the version that it names.
 
         Raises:
-            Fenced: naming the viewers that had moved on; the other writes are applied.
+            Conflict: naming the viewers that had moved on; the other writes are applied.
+        """
+        ...
+
+    async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
+        """Take sources over from whoever held them; returns the marks of those that have one.
+
+        From here on ``move_mark`` of an earlier holder is fenced.
+        """
+        ...
+
+    async def still_ours(self, source: Source) -> None:
+        """Return if nobody has claimed the source since we did.
+
+        Raises:
+            Fenced: somebody has.
         """
         ...
 
@@ -76,7 +104,14 @@ class Store(Protocol):
         ...
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
-        """Move mark and timers on together; at most ``most`` viewers due by the mark's clock."""
+        """Move mark and timers on together; at most ``most`` viewers due by the mark's clock.
+
+        A mark never moves back. A source that we have not claimed is moved all the same.
+
+        Raises:
+            Fenced: another has claimed the source; nothing is changed.
+            StoreWentBack: the store no longer knows of our claim or of our last move.
+        """
         ...
 
     async def close(self) -> None:
@@ -85,37 +120,46 @@ class Store(Protocol):
 
 
 @dataclass(slots=True)
-class MemoryStore:
-    """A store for tests of the fold: the same contract, nothing kept."""
+class Kept:
+    """What a store in memory holds; several ``MemoryStore`` may share it, as workers do a Redis."""
 
     states: dict[str, Stored] = field(default_factory=dict)
     taste: dict[str, dict[str, str]] = field(default_factory=dict)
     progress: dict[str, dict[str, bytes]] = field(default_factory=dict)
     hooked: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    held_marks: dict[Source, Mark] = field(default_factory=dict)
+    marks: dict[Source, Mark] = field(default_factory=dict)
     timers: dict[Source, dict[str, int]] = field(default_factory=dict)
+    claims: dict[Source, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """A store for tests of the fold: the same contract, kept in memory."""
+
+    kept: Kept = field(default_factory=Kept)
+    _claimed: dict[Source, int] = field(default_factory=dict)
 
     async def load(self, viewers: Sequence[str]) -> list[Stored]:
         """See ``Store.load``."""
-        return [self.states.get(viewer, FRESH) for viewer in viewers]
+        return [self.kept.states.get(viewer, FRESH) for viewer in viewers]
 
     async def write(self, writes: Sequence[Write]) -> None:
         """See ``Store.write``."""
         refused = [write.viewer for write in writes if not self._apply(write)]
         if refused:
-            raise Fenced(", ".join(refused))
+            raise Conflict(", ".join(refused))
 
     def _apply(self, write: Write) -> bool:
-        held = self.states.get(write.viewer, FRESH)
+        held = self.kept.states.get(write.viewer, FRESH)
         if held.version != write.version:
             return False
         rest = held.rest if write.rest is None else write.rest
-        self.states[write.viewer] = Stored(write.version + 1, write.live, rest, write.out)
+        self.kept.states[write.viewer] = Stored(write.version + 1, write.live, rest, write.out)
         if write.taste is not None:
-            self.taste[write.viewer] = dict(write.taste)
+            self.kept.taste[write.viewer] = dict(write.taste)
         for kept, news, gone in (
-            (self.progress, write.progress, write.progress_gone),
-            (self.hooked, write.hooked, write.hooked_gone),
+            (self.kept.progress, write.progress, write.progress_gone),
+            (self.kept.hooked, write.hooked, write.hooked_gone),
         ):
             fields = kept.setdefault(write.viewer, {})
             fields.update(news)
@@ -123,18 +167,31 @@ class MemoryStore:
                 fields.pop(name, None)
         return True
 
+    async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
+        """See ``Store.claim``."""
+        wanted = list(sources)
+        for source in wanted:
+            self.kept.claims[source] = self.kept.claims.get(source, 0) + 1
+            self._claimed[source] = self.kept.claims[source]
+        return await self.marks(wanted)
+
+    async def still_ours(self, source: Source) -> None:
+        """See ``Store.still_ours``."""
+        if self._claimed.get(source) != self.kept.claims.get(source):
+            raise Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
+
     async def marks(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """See ``Store.marks``."""
-        return {s: self.held_marks[s] for s in sources if s in self.held_marks}
+        return {s: self.kept.marks[s] for s in sources if s in self.kept.marks}
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
         """See ``Store.move_mark``."""
-        held = self.held_marks.get(source, Mark(-2, 0))
-        if mark.offset > held.offset or (
-            mark.offset == held.offset and mark.clock_ms > held.clock_ms
-        ):
-            self.held_marks[source] = mark
-        times = self.timers.setdefault(source, {})
+        if source in self._claimed:
+            await self.still_ours(source)
+        held = self.kept.marks.get(source, Mark(-2, 0))
+        if mark[:2] > held[:2]:
+            self.kept.marks[source] = mark
+        times = self.kept.timers.setdefault(source, {})
         for viewer, due_ms in timers.lower.items():
             times[viewer] = min(due_ms, times.get(viewer, due_ms))
         times.update(timers.put)

@@ -12,7 +12,7 @@ from streams.events import Reject
 from streams.keys import Keys
 from streams.worker.decoding import dead_letter
 from streams.worker.metrics import TITLES
-from streams.worker.redis_store import Script
+from streams.worker.redis_client import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

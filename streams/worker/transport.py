@@ -19,8 +19,12 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.worker.lag import Position
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+
+    from streams.worker.store import Source
 
 
 log = structlog.get_logger()
@@ -90,9 +94,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
+    async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """The offset that is read next, per partition."""
+        found: dict[TP, int] = await self.call_thread(self._read_positions, list(partitions))
+        return found
+
+    async def _read_positions(self, partitions: list[TP]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        return {tp: await consumer.position(tp) for tp in partitions}
+
 
 class Consumer(driver.Consumer):
     """Faust's consumer with a slice for a message."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handed: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -105,12 +122,23 @@ class Consumer(driver.Consumer):
         # here as well would start lanes for partitions that are being taken away.
         if records is None or self.should_stop or not self.flow_active:
             return
+        self._handed |= {tp: part[-1].offset for tp, part in records.items() if part}
         most = self.app.slice_max
         for tp, part in slices(records, self._position_of, most):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._to_slice(tp, part)
+
+    async def positions(self) -> dict[Source, Position]:
+        """How far this worker is in each of its partitions; empty during a rebalance."""
+        if not self.flow_active:
+            return {}
+        try:
+            found = await self._thread.positions(self.assignment())
+        except IllegalStateError:
+            return {}  # they are being taken away
+        return {(tp[0], tp[1]): Position(at, self._handed.get(tp, -1)) for tp, at in found.items()}
 
     def _position_of(self, tp: TP) -> int | None:
         position = self._read_offset[tp]
@@ -137,6 +165,7 @@ class Consumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to just behind its mark; without one, to the beginning."""
         assigned = self.assignment()
+        self._handed.clear()
         wanted: dict[TP, int] = await self.app.find_positions(assigned)
         without = [tp for tp in assigned if tp not in wanted]
         try:

@@ -13,8 +13,20 @@ from pydantic import SecretStr
 from streams.keys import Keys
 from streams.viewing.public import Write
 from streams.viewing.wire import Stored
+from streams.worker.outage import Patience
 from streams.worker.redis_store import RedisStore
-from streams.worker.store import FRESH, NO_TIMERS, Due, Fenced, Mark, MemoryStore, Timers
+from streams.worker.store import (
+    FRESH,
+    NO_TIMERS,
+    Conflict,
+    Due,
+    Fenced,
+    Mark,
+    MemoryStore,
+    StoreAway,
+    StoreWentBack,
+    Timers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,8 +59,12 @@ class InMemory:
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
 
+    def another(self):
+        """The store of another worker, over the same data."""
+        return MemoryStore(self.store.kept)
+
     def hash(self, kind, viewer):
-        held = getattr(self.store, kind).get(viewer, {})
+        held = getattr(self.store.kept, kind).get(viewer, {})
         return {name: as_text(value) for name, value in held.items()}
 
 
@@ -60,6 +76,12 @@ class InRedis:
         self.client = client
         self.settings = settings
         self.keys = Keys(settings.key_prefix)
+        self.others = []
+
+    def another(self):
+        """The store of another worker, over the same data."""
+        self.others.append(RedisStore(self.settings))
+        return self.others[-1]
 
     def hash(self, kind, viewer):
         return self.client.hgetall(getattr(self.keys.viewer(viewer), kind))
@@ -87,8 +109,10 @@ async def on_servers(request, kind) -> AsyncIterator[InRedis]:
     settings = own_settings(request, kind)
     store = RedisStore(settings)
     client = client_for(settings)
-    yield InRedis(store, client, settings)
-    await store.close()
+    found = InRedis(store, client, settings)
+    yield found
+    for one in (store, *found.others):
+        await one.close()
     without = [
         name
         for name in client.scan_iter(match=f"{settings.key_prefix}*", count=1000)
@@ -154,14 +178,14 @@ async def test_a_viewer_may_be_called_anything(held, viewer):
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 99])
-async def test_a_write_on_any_other_version_is_fenced(held, version):
+async def test_a_write_on_any_other_version_is_a_conflict(held, version):
     for number in range(2):
         await held.store.write([a_write(version=number)])
-    with pytest.raises(Fenced, match="viewer-7"):
+    with pytest.raises(Conflict, match="viewer-7"):
         await held.store.write([a_write(version=version, live=b"zombie")])
 
 
-async def test_a_fenced_write_changes_nothing_at_all(held):
+async def test_a_refused_write_changes_nothing_at_all(held):
     await held.store.write([a_write(hooked={"dark:1": b"1"})])
     before = await held.store.load(["viewer-7"]), [held.hash(k, "viewer-7") for k in PUBLIC]
     zombie = a_write(
@@ -173,15 +197,15 @@ async def test_a_fenced_write_changes_nothing_at_all(held):
         hooked={"zombie:1": b"{}"},
         hooked_gone=["dark:1"],
     )
-    with pytest.raises(Fenced):
+    with pytest.raises(Conflict):
         await held.store.write([zombie])
     after = await held.store.load(["viewer-7"]), [held.hash(k, "viewer-7") for k in PUBLIC]
     assert after == before
 
 
-async def test_the_other_writes_of_a_call_are_applied_though_one_is_fenced(held):
+async def test_the_other_writes_of_a_call_are_applied_though_one_is_refused(held):
     await held.store.write([a_write("overtaken")])
-    with pytest.raises(Fenced, match="overtaken"):
+    with pytest.raises(Conflict, match="overtaken"):
         await held.store.write(
             [a_write("first"), a_write("overtaken", live=b"late"), a_write("last")]
         )
@@ -198,7 +222,7 @@ async def test_of_many_writers_on_one_version_exactly_one_wins(held):
     )
     won = [write for write, answer in zip(writers, answers, strict=True) if answer is None]
     assert len(won) == 1
-    assert all(isinstance(answer, Fenced) for answer in answers if answer is not None)
+    assert all(isinstance(answer, Conflict) for answer in answers if answer is not None)
     (state,) = await held.store.load(["viewer-7"])
     assert (state.version, state.live) == (2, won[0].live)
 
@@ -300,6 +324,61 @@ async def test_offsets_beyond_32_bits_and_real_clocks_are_kept_exactly(held):
     await held.store.move_mark(SOURCE, far, NO_TIMERS, 10)
     await held.store.move_mark(SOURCE, Mark(2**40, 0), NO_TIMERS, 10)
     assert await held.store.marks([SOURCE]) == {SOURCE: far}
+
+
+async def test_whether_the_stream_was_live_is_kept_with_the_mark(held):
+    await held.store.move_mark(SOURCE, Mark(7, 1000, live=True), NO_TIMERS, 10)
+    assert await held.store.marks([SOURCE]) == {SOURCE: Mark(7, 1000, live=True)}
+    await held.store.move_mark(SOURCE, Mark(8, 1000, live=False), NO_TIMERS, 10)
+    assert await held.store.claim([SOURCE]) == {SOURCE: Mark(8, 1000, live=False)}
+
+
+# -- claims ----------------------------------------------------------------------------------------
+async def test_a_claim_gives_the_mark_where_there_is_one(held):
+    other = (SOURCE[0], SOURCE[1] + 1)
+    assert await held.store.claim([SOURCE, other]) == {}
+    await held.store.move_mark(SOURCE, Mark(7, 1000), NO_TIMERS, 10)
+    assert await held.another().claim([SOURCE, other]) == {SOURCE: Mark(7, 1000)}
+    assert await held.store.claim([]) == {}
+
+
+async def test_who_holds_a_claim_moves_the_mark_again_and_again(held):
+    await held.store.claim([SOURCE])
+    for offset in range(5):
+        await held.store.move_mark(SOURCE, Mark(offset, offset), NO_TIMERS, 10)
+        await held.store.still_ours(SOURCE)
+    assert await held.store.marks([SOURCE]) == {SOURCE: Mark(4, 4)}
+
+
+async def test_a_worker_whose_partition_was_claimed_by_another_is_fenced(held):
+    zombie, owner = held.store, held.another()
+    await zombie.claim([SOURCE])
+    await zombie.move_mark(SOURCE, Mark(7, 1000), Timers({"a": 1}, {}, ()), 10)
+    await owner.claim([SOURCE])
+    with pytest.raises(Fenced, match="playback-events/3"):
+        await zombie.still_ours(SOURCE)
+    with pytest.raises(Fenced, match="playback-events/3"):
+        await zombie.move_mark(SOURCE, Mark(8, 2000), Timers({}, {"a": 99}, ()), 10)
+    assert await owner.move_mark(SOURCE, Mark(7, 1001), NO_TIMERS, 10) == [Due("a", 1)]
+    await owner.still_ours(SOURCE)
+
+
+async def test_claims_of_one_partition_leave_the_others_alone(held):
+    other = (SOURCE[0], SOURCE[1] + 1)
+    await held.store.claim([SOURCE, other])
+    await held.another().claim([other])
+    await held.store.move_mark(SOURCE, Mark(0, 0), NO_TIMERS, 10)
+    with pytest.raises(Fenced):
+        await held.store.move_mark(other, Mark(0, 0), NO_TIMERS, 10)
+
+
+async def test_a_claim_may_be_taken_back(held):
+    other = held.another()
+    for store in (held.store, other, held.store):
+        await store.claim([SOURCE])
+    await held.store.move_mark(SOURCE, Mark(0, 0), NO_TIMERS, 10)
+    with pytest.raises(Fenced):
+        await other.move_mark(SOURCE, Mark(1, 0), NO_TIMERS, 10)
 
 
 # -- timers ----------------------------------------------------------------------------------------
@@ -422,10 +501,10 @@ async def test_thousands_of_viewers_over_all_slots_are_written_in_one_call(serve
         assert len(holders) == 3
 
 
-async def test_a_fence_among_thousands_names_how_many(served):
+async def test_a_conflict_among_thousands_names_how_many(served):
     names = [f"viewer-{n}" for n in range(500)]
     await served.store.write([a_write(name) for name in names[::100]])
-    with pytest.raises(Fenced, match="5 viewers"):
+    with pytest.raises(Conflict, match="5 viewers"):
         await served.store.write([a_write(name, live=b"later") for name in names])
     found = await served.store.load(names)
     assert {state.version for state in found} == {1}
@@ -455,14 +534,14 @@ async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(served):
 @pytest.mark.parametrize("part", ["live", "out"])
 async def test_another_worker_s_write_on_the_same_version_is_not_taken_for_ours(served, part):
     await served.store.write([a_write()])
-    with pytest.raises(Fenced):
+    with pytest.raises(Conflict):
         await served.store.write([a_write(**{part: b"somebody else's"})])
 
 
 async def test_a_write_that_was_overtaken_since_is_not_taken_for_ours(served):
     await served.store.write([a_write(live=b"same")])
     await served.store.write([a_write(version=1, live=b"same")])
-    with pytest.raises(Fenced):
+    with pytest.raises(Conflict):
         await served.store.write([a_write(live=b"same")])
 
 
@@ -495,3 +574,67 @@ async def test_a_reader_never_sees_half_a_write(served):
     done.set()
     await looking
     assert torn == []
+
+
+# -- a store that comes back older than it was -----------------------------------------------------
+async def with_older_mark(served, name, change):
+    """A store that has made three moves, over a server that came back from before the last."""
+    await served.store.claim([SOURCE])
+    for offset in range(2):
+        await served.store.move_mark(SOURCE, Mark(offset, offset), NO_TIMERS, 10)
+    key = served.keys.mark(served.settings.group, *SOURCE)
+    before = served.client.hget(key, name)
+    await served.store.move_mark(SOURCE, Mark(2, 2), NO_TIMERS, 10)
+    change(key, before)
+
+
+async def test_a_move_that_the_store_has_forgotten_is_noticed_at_the_next(served):
+    await with_older_mark(served, "step", lambda key, was: served.client.hset(key, "step", was))
+    with pytest.raises(StoreWentBack, match="playback-events/3"):
+        await served.store.move_mark(SOURCE, Mark(3, 3), NO_TIMERS, 10)
+    assert (await served.store.marks([SOURCE]))[SOURCE].offset == 2
+
+
+async def test_a_claim_that_the_store_has_forgotten_is_noticed_at_the_next_move(served):
+    await with_older_mark(served, "step", lambda key, _: served.client.delete(key))
+    with pytest.raises(StoreWentBack):
+        await served.store.move_mark(SOURCE, Mark(3, 3), NO_TIMERS, 10)
+
+
+@pytest.mark.parametrize("served", ["redis"], indirect=True)  # a cluster may hold it elsewhere
+async def test_a_server_that_has_forgotten_a_move_is_not_written_to_after_reconnecting(served):
+    await with_older_mark(served, "step", lambda key, was: served.client.hset(key, "step", was))
+    cut_all_others(served)
+    with pytest.raises((StoreWentBack, StoreAway)):
+        await served.store.write([a_write()])
+    with pytest.raises(StoreWentBack):  # where the cut was what the first one met
+        await served.store.load(["viewer-7"])
+    assert served.hash("taste", "viewer-7") == {}
+
+
+async def test_a_server_that_remembers_everything_is_gone_on_with_after_reconnecting(served):
+    await served.store.claim([SOURCE])
+    await served.store.move_mark(SOURCE, Mark(7, 7), NO_TIMERS, 10)
+    cut_all_others(served)
+    patience = Patience(10)
+    await patience(served.store.write, [a_write()])
+    await patience(served.store.move_mark, SOURCE, Mark(8, 8), NO_TIMERS, 10)
+    assert served.hash("taste", "viewer-7") == {"genre:drama": "0.0"}
+
+
+async def test_a_move_whose_answer_was_lost_may_be_made_again(served):
+    await served.store.claim([SOURCE])
+    await served.store.move_mark(SOURCE, Mark(7, 7), NO_TIMERS, 10)
+    served.store._claims[SOURCE].step -= 1  # as if the answer had not arrived
+    await served.store.move_mark(SOURCE, Mark(7, 7), Timers({"a": 5}, {}, ()), 10)
+    assert await served.store.move_mark(SOURCE, Mark(8, 8), NO_TIMERS, 10) == [Due("a", 5)]
+
+
+def cut_all_others(served):
+    """Close every client's connection, as a restart or a proxy would."""
+    clients = [served.client]
+    if served.settings.redis_cluster:
+        nodes = served.client.get_primaries()
+        clients = [served.client.get_redis_connection(node) for node in nodes]
+    for client in clients:
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
