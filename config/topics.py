@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from config.settings import Settings
 
 DAY_MS = 86_400_000
+SAFE_COPIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class TopicSpec:
     """One topic as it should exist on the broker.
 
     ``retention_ms`` of -1 keeps records for ever. ``compacted`` keeps the latest record per key.
+    ``confirmed_by`` is the number of replicas that must hold a record before its sender is told
+    that it is safe (`min.insync.replicas`); None leaves it to the broker.
     """
 
     name: str
@@ -24,18 +27,24 @@ class TopicSpec:
     retention_ms: int
     compacted: bool
     what: str
+    confirmed_by: int | None = None
 
     def config(self) -> dict[str, str]:
         """Broker-side topic settings, by Kafka's own names."""
         policy = "compact" if self.compacted else "delete"
-        return {"cleanup.policy": policy, "retention.ms": str(self.retention_ms)}
+        found = {"cleanup.policy": policy, "retention.ms": str(self.retention_ms)}
+        if self.confirmed_by is not None:
+            found["min.insync.replicas"] = str(self.confirmed_by)
+        return found
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     """All topics in the order in which records flow through them."""
     n = settings.partitions
+    # With three replicas and two that confirm, any one node may be lost, and nothing confirmed is.
+    confirmed_by = SAFE_COPIES if settings.replication > SAFE_COPIES else None
     t = settings.topics
-    return (
+    specs = (
         TopicSpec(t.titles, "title_id", n, -1, True, "the catalogue, latest record per title"),
         TopicSpec(t.events, "viewer", n, 7 * DAY_MS, False, "play and pause events"),
         TopicSpec(t.sessions, "viewer", n, 30 * DAY_MS, False, "one record per closed playback"),
@@ -43,3 +52,4 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         TopicSpec(t.signals, "viewer", n, 30 * DAY_MS, False, "hooked, cooled, completed, ..."),
         TopicSpec(t.rejects, "source record", n, 30 * DAY_MS, False, "dead letters, with reasons"),
     )
+    return tuple(replace(spec, confirmed_by=confirmed_by) for spec in specs)

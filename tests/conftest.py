@@ -10,6 +10,7 @@ import os
 import uuid
 from typing import TYPE_CHECKING
 
+import brokers
 import hypothesis
 import pytest
 import redis
@@ -34,6 +35,11 @@ hypothesis.settings.load_profile(
 )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which broker the run was on; a header would be lost with ``--quiet``."""
+    terminalreporter.write_line(f"Kafka of this run: {brokers.title()}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """A developer's own HOOKPOINT_* variables and .env file must not change what tests see."""
@@ -47,10 +53,21 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Broker and Redis for the whole run; HOOKPOINT_TEST_KAFKA_BOOTSTRAP names another broker."""
-    existing = Existing(kafka_bootstrap=os.environ.get("HOOKPOINT_TEST_KAFKA_BOOTSTRAP"))
-    with Stack(existing=existing) as running:
+    """Broker and Redis for the whole run; tests/brokers.py says which broker."""
+    with brokers.a_stack() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def apache_stack(stack: Stack) -> Iterator[Stack]:
+    """As ``stack``, but never on the embedded broker: for what that one cannot do."""
+    if not brokers.is_embedded():
+        yield stack
+        return
+    with brokers.an_apache_kafka() as kafka:
+        existing = Existing(kafka_bootstrap=kafka.bootstrap, redis_url=stack.redis_url)
+        with Stack(existing=existing) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
 import redis
+from brokers import SESSION_TIMEOUT_S
 from kafka import KafkaProducer
 from pydantic import SecretStr
 
@@ -77,8 +78,7 @@ def own_settings(stack: Stack, **more: Any) -> Settings:
         "partitions": 4,
         "group": f"hookpoint-{own}",
         "key_prefix": f"test-{own}:",
-        # The embedded broker takes half of it to form a group; Apache Kafka wants 6 s at least.
-        "session_timeout_s": 6.0 if "HOOKPOINT_TEST_KAFKA_BOOTSTRAP" in os.environ else 3.0,
+        "session_timeout_s": SESSION_TIMEOUT_S,
         "idle_after_s": NEVER_IDLE_S,
     }
     settings = Settings(**(chosen | more))

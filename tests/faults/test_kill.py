@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import redis
+from brokers import a_stack
 from pydantic import SecretStr
 from workers import (
     NEVER_IDLE_S,
@@ -49,7 +51,8 @@ KILLS = 5
 TICK_S = OPTIONS.end_s + 40 * 86_400.0
 """Past every timer: the last signals, the settling of tastes, the shrinking of progress."""
 OUTAGE, OVER = "outage, waiting for it to end", "outage is over"
-EVENTS, TITLES = "playback-events", "titles"
+OWN = uuid.uuid4().hex[:10]
+EVENTS, TITLES = f"playback-events-{OWN}", f"titles-{OWN}"
 
 
 class Input(NamedTuple):
@@ -62,13 +65,14 @@ class Input(NamedTuple):
 
 def settings_of(stack: Stack, name: str, **more: Any) -> Settings:
     """The same input, and everything else of one's own."""
-    outputs = {role: f"{name}-{role}" for role in ("sessions", "signals", "progress", "rejects")}
+    roles = ("sessions", "signals", "progress", "rejects")
+    outputs = {role: f"{name}-{role}-{OWN}" for role in roles}
     return Settings(
         kafka_bootstrap=stack.kafka_bootstrap,
         redis_url=SecretStr(stack.redis_url),
         topics=TopicNames(events=EVENTS, titles=TITLES, **outputs),
         partitions=PARTITIONS,
-        group=name,
+        group=f"{name}-{OWN}",
         key_prefix=f"{name}:",
         session_timeout_s=SESSION_TIMEOUT_S,
         idle_after_s=NEVER_IDLE_S,
@@ -122,7 +126,7 @@ class Run:
 def given(tmp_path_factory) -> Iterator[Input]:
     """A broker that holds catalogue and events, and a Redis that knows the catalogue."""
     audience = Audience(OPTIONS)
-    with Stack() as stack:
+    with a_stack() as stack:
         settings = settings_of(stack, "first")
         ensure_topics(settings)
         titles = send_titles(settings, audience.catalogue())
