@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DUE_AT_ONCE = 500
 """Viewers whose timers are looked at in one go."""
+WAITING = "waiting for records"
 MOST_CONFLICTS = 100
 """Lost races for one slice, one after the other, before it is a bug and not a race."""
 
@@ -61,8 +62,10 @@ class Lane:
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
-        self.doing = "waiting for records"
+        self.doing = WAITING
         self.doing_since = time.monotonic()
+        self.moved_at = self.doing_since
+        """When its mark or a timer last moved, monotonic s."""
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
         self._unsettled = True
@@ -91,7 +94,7 @@ class Lane:
         metrics.SLICES.inc()
         metrics.CLOCK.labels(self.name).set(decoded.clock_ms / 1000)
         metrics.SLICE_SECONDS.observe(time.monotonic() - started)
-        self._now("waiting for records")
+        self._now(WAITING)
 
     def _now(self, doing: str) -> None:
         """Say what comes next, for whoever wonders what this lane is waiting for."""
@@ -186,10 +189,12 @@ class Lane:
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
         self._now("moving the mark in Redis")
         try:
-            return await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+            due = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
         except Fenced:
             metrics.FENCED.inc()
             raise
+        self.moved_at = time.monotonic()
+        return due
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:
@@ -216,6 +221,7 @@ class Lane:
         self.mark = mark
         if due:
             await self._fire(due)
+        self._now(WAITING)
 
     async def _look(self, mark: Mark) -> list[Due]:
         return await self._move_mark(mark, NO_TIMERS)
