@@ -152,8 +152,10 @@ class ApacheKafkaNode(Server):
             FORMATTED_WITHIN_S,
         )
         if done.returncode:
-            said = done.stdout.strip().splitlines() or ["no word from it"]
-            raise StackError(f"Apache Kafka did not format {self.data}: {said[-1]}")
+            # The cause of a trace is its last line that names no place in the code.
+            said = [line for line in done.stdout.splitlines() if line and not line[0].isspace()]
+            why = said[-1] if said else f"exit code {done.returncode}"
+            raise StackError(f"Apache Kafka did not format {self.data}: {why}")
 
 
 class ApacheKafka(Servers):

@@ -92,7 +92,7 @@ def java() -> str:
             f"no Apache Kafka: it needs Java {JAVA_AT_LEAST} or newer, and none is on PATH"
         )
     told = run([found, "-version"], Path.cwd(), JAVA_TOLD_WITHIN_S).stdout
-    version = re.search(r'version "(\d+)', told)
+    version = re.search(r'version "(?:1\.)?(\d+)', told)
     if version is None or int(version[1]) < JAVA_AT_LEAST:
         is_what = f"Java {version[1]}" if version else "no Java that runs"
         raise StackError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -67,6 +68,9 @@ def kafka(
     if check:
         _check()
         return
+    if command and shutil.which(command[0]) is None:
+        _say(f"{command[0]}: command not found")
+        raise typer.Exit(EXIT_NOT_FOUND)
     log_for_people(Settings())
     try:
         cluster = ApacheKafka(nodes, port=port, data_dir=folder, tell=_say)
@@ -115,11 +119,7 @@ def _run(command: Sequence[str], cluster: ApacheKafka) -> int:
     """The exit code of ``command``, as a shell would give it."""
     _say(f"{cluster.title} on {cluster.bootstrap}")
     env = os.environ | cluster.env() | cluster.test_env()
-    try:
-        process = subprocess.Popen(command, env=env)  # noqa: S603  it is the caller's to choose
-    except OSError as problem:
-        _say(f"{command[0]}: {problem.strerror}")
-        return EXIT_NOT_FOUND
+    process = subprocess.Popen(command, env=env)  # noqa: S603  it is the caller's to choose
     with _signals_to(process):
         code = process.wait()
     return code if code >= 0 else EXIT_SIGNALLED - code
