@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+
+from streams.headers import Headers, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,6 +97,17 @@ class Session:
     revision: int
 
 
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """One dead letter of ``playback-rejects``: where it came from, why, and its own bytes."""
@@ -112,6 +125,18 @@ class Reject:
     """At most 64 KiB of it."""
     rejected_at: datetime
     """When the worker refused it."""
+    headers: Headers | None = ()
+    """Those of the offending record; None if they were too many to keep."""
+
+    @property
+    def place(self) -> Place:
+        """Where the offending record lies."""
+        return Place(self.topic, self.partition, self.offset)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything of the offending record is here."""
+        return self.headers is not None and len(self.value) == self.size
 
 
 def parse_signal(record: RawRecord) -> Signal:
@@ -193,6 +218,7 @@ def parse_reject(record: RawRecord) -> Reject:
         size=_whole(headers, "size") if "size" in headers else len(value),
         value=value,
         rejected_at=_sent_at(record),
+        headers=_own_headers(headers.get("headers", "[]")),
     )
 
 
@@ -258,6 +284,14 @@ def _whole(headers: Mapping[str, str], name: str) -> int:
         return int(text)
     except ValueError as error:
         raise BadRecordError(name, "is not a whole number") from error
+
+
+def _own_headers(text: str) -> Headers | None:
+    try:
+        found = orjson.loads(text)
+        return None if found is None else from_json(found)
+    except ValueError as error:
+        raise BadRecordError("headers", f"are not as documented: {error}") from error
 
 
 def _pair(values: list[Any]) -> tuple[float, float]:

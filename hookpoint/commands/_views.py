@@ -1,8 +1,7 @@
-"""What the read commands show of signals, sessions and rejects: columns, rows, JSON."""
+"""What the read commands show of signals and sessions: columns, rows, JSON."""
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from hookpoint.commands._tables import (
     clock,
     moment,
     percent,
-    safe_bytes,
     state_cell,
 )
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from consumers.records import Reject, Session, Signal
+    from consumers.records import Session, Signal
 
 TIME = Column("time (UTC)", 19)
 
@@ -107,44 +105,6 @@ def _latest_revisions(sessions: Iterable[Session]) -> Iterable[Session]:
     return highest.values()
 
 
-def _reject_row(reject: Reject) -> list[Text]:
-    return [
-        cell(moment(reject.rejected_at)),
-        cell(reject.reason, "bold red"),
-        cell(reject.field),
-        cell(f"{reject.topic}/{reject.partition}/{reject.offset}"),
-        cell(None if reject.key is None else safe_bytes(reject.key, 32)),
-        cell(f"{reject.size:,}"),
-        cell(reject.detail),
-        cell(safe_bytes(reject.value) or None, "dim"),
-    ]
-
-
-def _reject_json(reject: Reject) -> dict[str, Any]:
-    return {
-        "topic": reject.topic,
-        "partition": reject.partition,
-        "offset": reject.offset,
-        "reason": reject.reason,
-        "field": reject.field,
-        "detail": reject.detail,
-        "size": reject.size,
-        "rejected_at": reject.rejected_at,
-        **_bytes_json("key", reject.key),
-        **_bytes_json("value", reject.value),
-    }
-
-
-def _bytes_json(name: str, raw: bytes | None) -> dict[str, str | None]:
-    """Text as it is; anything else as ``…_base64``, so that nothing is lost."""
-    if raw is None:
-        return {name: None}
-    try:
-        return {name: raw.decode()}
-    except UnicodeDecodeError:
-        return {name: None, f"{name}_base64": base64.b64encode(raw).decode()}
-
-
 SIGNALS: View[Signal] = View(
     noun="signals",
     columns=(
@@ -179,21 +139,4 @@ SESSIONS: View[Session] = View(
     as_json=asdict,
     moment=lambda session: session.ended_at,
     latest=_latest_revisions,
-)
-REJECTS: View[Reject] = View(
-    noun="rejects",
-    columns=(
-        TIME,
-        Column("reason", 12),
-        Column("field", 10),
-        Column("source", 20),
-        Column("key", 10),
-        Column("bytes", 7, right=True),
-        Column("detail", 30, wraps=True),
-        Column("value", 0, wraps=True),
-    ),
-    row=_reject_row,
-    as_json=_reject_json,
-    moment=lambda reject: reject.rejected_at,
-    latest=lambda rejects: rejects,
 )

@@ -1,4 +1,4 @@
-"""The read commands: taste, progress, signals, sessions, rejects."""
+"""The read commands: taste, progress, signals, sessions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def taste(
     """What a viewer likes: shares by genre, theme, creator, ... lasting beside now."""
     from hookpoint.commands._profiles import show_taste  # noqa: PLC0415  # imports Redis
 
-    with _clear_errors() as settings:
+    with clear_errors() as settings:
         show_taste(settings, viewer, by_now=now, top=top, as_json=as_json)
 
 
@@ -69,7 +69,7 @@ def progress(viewer: Viewer, as_json: AsJson = False) -> None:
     """How far a viewer is in each title, last seen first, and what they are hooked on."""
     from hookpoint.commands._profiles import show_progress  # noqa: PLC0415  # imports Redis
 
-    with _clear_errors() as settings:
+    with clear_errors() as settings:
         show_progress(settings, viewer, as_json=as_json)
 
 
@@ -94,7 +94,7 @@ def signals(  # noqa: PLR0913, PLR0917  # each argument is an option
         return (viewer is None or about == viewer) and (signal_type or types[0]) in types
 
     filters = _filters({"of viewer": viewer, "of type": signal_type})
-    with _clear_errors() as settings, SignalReader(settings) as reader:
+    with clear_errors() as settings, SignalReader(settings) as reader:
         Show(reader, SIGNALS, Wish(follow, from_start, limit, as_json, filters, wanted)).run()
 
 
@@ -114,30 +114,8 @@ def sessions(
         return viewer is None or session.viewer == viewer
 
     filters = _filters({"of viewer": viewer})
-    with _clear_errors() as settings, SessionReader(settings) as reader:
+    with clear_errors() as settings, SessionReader(settings) as reader:
         Show(reader, SESSIONS, Wish(follow, from_start, limit, as_json, filters, wanted)).run()
-
-
-def rejects(
-    reason: Annotated[
-        str | None, typer.Option("--reason", help="Only this reason: field, too_late, ...")
-    ] = None,
-    follow: Follow = False,
-    from_start: FromStart = False,
-    limit: Limit = None,
-    as_json: AsJsonLines = False,
-) -> None:
-    """Records that were refused: where from, why, and what they held (escaped, cut)."""
-    from consumers.rejects import Reject, RejectReader  # noqa: PLC0415  # imports Kafka
-    from hookpoint.commands._following import Show, Wish  # noqa: PLC0415
-    from hookpoint.commands._views import REJECTS  # noqa: PLC0415
-
-    def wanted(reject: Reject) -> bool:
-        return reason is None or reject.reason == reason
-
-    filters = _filters({"of reason": reason})
-    with _clear_errors() as settings, RejectReader(settings) as reader:
-        Show(reader, REJECTS, Wish(follow, from_start, limit, as_json, filters, wanted)).run()
 
 
 def register(app: typer.Typer) -> None:
@@ -146,7 +124,6 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: hookpoint progress viewer-7 --json")(progress)
     app.command(epilog="Example: hookpoint signals --follow --type hooked")(signals)
     app.command(epilog="Example: hookpoint sessions --viewer viewer-7 -n 50")(sessions)
-    app.command(epilog="Example: hookpoint rejects --reason field --json")(rejects)
 
 
 def _filters(named: dict[str, str | None]) -> str:
@@ -155,7 +132,7 @@ def _filters(named: dict[str, str | None]) -> str:
 
 
 @contextmanager
-def _clear_errors() -> Iterator[Settings]:
+def clear_errors() -> Iterator[Settings]:
     """Yields the settings; what is away or wrong becomes one line and exit code 1."""
     from pydantic import ValidationError  # noqa: PLC0415
     from redis.exceptions import RedisError  # noqa: PLC0415
@@ -195,7 +172,7 @@ def _redis_place(settings: Settings) -> str:
 @contextmanager
 def _only_our_words() -> Iterator[None]:
     """Keeps libraries from logging what the command says itself, in one line, at its end."""
-    levels = {name: logging.getLogger(name).level for name in ("kafka", "consumers")}
+    levels = {name: logging.getLogger(name).level for name in ("kafka", "aiokafka", "consumers")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -12,6 +11,7 @@ import orjson
 
 from streams.decoder import decode
 from streams.events import Event, Reject
+from streams.headers import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,18 +127,9 @@ def dead_letter(record: Any, reject: Reject) -> DeadLetter:
 
 
 def packed_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    """Headers as one, in order: JSON pairs of name and text, or name, null and base64.
+    """Headers as one (docs/events.md).
 
     Half of them would make another record, so where they are too many none are kept: ``null``.
     """
-    packed = orjson.dumps([_packed(name, raw) for name, raw in headers])
+    packed = orjson.dumps(as_json(headers))
     return packed if len(packed) <= KEPT_BYTES else NOT_KEPT
-
-
-def _packed(name: str, raw: bytes | None) -> list[str | None]:
-    if raw is None:
-        return [name, None]
-    try:
-        return [name, raw.decode()]
-    except UnicodeDecodeError:
-        return [name, None, b64encode(raw).decode()]
