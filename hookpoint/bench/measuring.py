@@ -14,6 +14,7 @@ from hookpoint.processes import StackError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+QUARTERS = 4
 LOOK_EVERY_S = 0.1
 """Each look costs two round trips' worth of a core that the contender could use."""
 READY_WITHIN_S = 60.0
@@ -35,6 +36,8 @@ class Figures:
     cpu_s: float
     peak_rss_bytes: int
     """Largest resident memory at any look, from the process' start on."""
+    rss_bytes_by_quarter: tuple[int, ...]
+    """Largest resident memory while each quarter of the backlog was worked off."""
     startup_s: float
     """From the start of the process to the first event seen absorbed."""
     load: float
@@ -94,6 +97,7 @@ class _Watch:
         self._told = told
         self._process = psutil.Process(contender.pid)
         self._peak = 0
+        self._quarters = [0] * QUARTERS
         self._load = os.getloadavg()[0]
 
     def run(self, longest_s: float | None) -> Figures:
@@ -121,6 +125,7 @@ class _Watch:
             wall_s=last.at_s - first.at_s,
             cpu_s=last.cpu_s - first.cpu_s,
             peak_rss_bytes=self._peak,
+            rss_bytes_by_quarter=tuple(self._quarters),
             startup_s=first.at_s - self._contender.started_s,
             load=self._load,
             busy=busy,
@@ -140,6 +145,10 @@ class _Watch:
         now = time.monotonic()
         with self._process.oneshot():
             cpu = self._process.cpu_times()
-            self._peak = max(self._peak, self._process.memory_info().rss)
+            resident = self._process.memory_info().rss
+        self._peak = max(self._peak, resident)
+        if absorbed:
+            quarter = min(QUARTERS - 1, QUARTERS * absorbed // self._goal)
+            self._quarters[quarter] = max(self._quarters[quarter], resident)
         self._told(absorbed)
         return _Look(now, absorbed, cpu.user + cpu.system)

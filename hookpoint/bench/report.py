@@ -71,6 +71,14 @@ def tell(console: Console, result: Result) -> None:
         f"{max(it.peak_rss_bytes for it in ours) / MIB:,.0f} MiB at its largest.",
         highlight=False,
     )
+    quarters = [
+        median(them) / MIB for them in zip(*(it.rss_bytes_by_quarter for it in ours), strict=True)
+    ]
+    console.print(
+        f"Memory while each quarter of the backlog was worked off, MiB: "
+        f"{', '.join(f'{it:,.0f}' for it in quarters)}.",
+        highlight=False,
+    )
     if result.ratio is not None:
         console.print(f"{result.ratio:.1f} times the plain agent per CPU-second.", highlight=False)
         console.print(NOT_DONE, highlight=False)
