@@ -64,8 +64,6 @@ class Lane:
         self.mark = mark
         self.doing = WAITING
         self.doing_since = time.monotonic()
-        self.moved_at = self.doing_since
-        """When its mark or a timer last moved, monotonic s."""
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
         self._unsettled = True
@@ -189,12 +187,10 @@ class Lane:
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
         self._now("moving the mark in Redis")
         try:
-            due = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+            return await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
         except Fenced:
             metrics.FENCED.inc()
             raise
-        self.moved_at = time.monotonic()
-        return due
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:
