@@ -81,7 +81,7 @@ def _formatter(settings: Settings) -> structlog.stdlib.ProcessorFormatter:
         renderer = _to_json
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),
-        processors=[*processors, _masked(renderer, _secrets(settings))],
+        processors=[*processors, _masked(renderer, masker(settings))],
     )
 
 
@@ -89,14 +89,20 @@ def _to_json(_logger: Any, _method: str, event: EventDict) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def _masked(render: Renderer, secrets: list[str]) -> Renderer:
-    def masked(logger: Any, method: str, event: EventDict) -> str:
-        line = render(logger, method, event)
-        for secret in secrets:
-            line = line.replace(secret, MASK)
-        return line
+def masker(settings: Settings) -> Callable[[str], str]:
+    """A function that masks the secrets of ``settings`` wherever they are in a text."""
+    secrets = _secrets(settings)
 
-    return masked
+    def mask(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    return mask
+
+
+def _masked(render: Renderer, mask: Callable[[str], str]) -> Renderer:
+    return lambda logger, method, event: mask(render(logger, method, event))
 
 
 def _secrets(settings: Settings) -> list[str]:

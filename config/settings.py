@@ -96,11 +96,33 @@ class Settings(BaseSettings):
     """Larger event values are rejected unread."""
     viewer_ttl_s: int = Field(default=400 * 86400, ge=86400)
     """A viewer's keys expire this long after their last event."""
-    metrics_port: int = 0
-    """Prometheus metrics on loopback; 0 turns them off."""
-    metrics_host: str = "127.0.0.1"
+    on_lost_records: Literal["stop", "skip"] = "stop"
+    """What happens where retention has deleted records before they were read.
+
+    ``skip`` says how many are lost, counts them, and reads on where the log begins now.
+    """
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
+
+    # -- how it is watched (docs/operations.md) ------------------------------------------------
+    web_host: str = "127.0.0.1"
+    """Where ``/livez``, ``/readyz`` and ``/metrics`` answer; anyone who reaches it may read them.
+    """
+    web_port: int = Field(default=6066, ge=0, le=65535)
+    """0 turns them off. Where 6066 is taken and no port was set, a free one is, and is logged."""
+    stuck_after_s: float = Field(default=60.0, gt=0)
+    """A worker that comes no further for this long, with work and servers at hand, is ended.
+
+    Twice ``io_timeout_s`` if that is longer: only then is it known whether a server is away.
+    """
+    reject_flood_share: float = Field(default=0.5, gt=0, le=1)
+    """The worker is not ready while more than this share of the records is rejected."""
+    reject_flood_window_s: float = Field(default=60.0, gt=0)
+    """The time over which that share is taken."""
+    reject_flood_least: int = Field(default=1000, ge=1)
+    """Fewer rejects than this within the window are no flood, whatever their share."""
+    reject_flood_stops: bool = False
+    """A flood ends the worker, before more records pass by."""
 
     rules: Rules = Field(default_factory=Rules)
     """Thresholds of the core (``HOOKPOINT_RULES__HOOKED_AT`` and so on)."""

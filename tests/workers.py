@@ -101,7 +101,8 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "SLICE_MAX": str(settings.slice_max),
         "IO_TIMEOUT_S": str(settings.io_timeout_s),
         "OUTAGE_MAX_S": str(settings.outage_max_s),
-        "METRICS_PORT": str(settings.metrics_port),
+        # Unless a test sets one: workers of tests run side by side.
+        "WEB_PORT": str(settings.web_port if "web_port" in settings.model_fields_set else 0),
         "LOG_FORMAT": "json",
         **{f"TOPICS__{role.upper()}": name for role, name in settings.topics},
     }

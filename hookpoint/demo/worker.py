@@ -110,6 +110,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "HOOKPOINT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
         "HOOKPOINT_OUTAGE_MAX_S": str(settings.outage_max_s),
         "HOOKPOINT_IDLE_AFTER_S": str(settings.idle_after_s),
+        "HOOKPOINT_WEB_PORT": "0",
         # Its log is shown only if it fails: then the cause must be in its last lines.
         "HOOKPOINT_LOG_LEVEL": "WARNING",
         "HOOKPOINT_LOG_FORMAT": "console",

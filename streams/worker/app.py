@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from typing import TYPE_CHECKING, Any
 
 import faust
 import structlog
-from faust.auth import SASLCredentials, SSLCredentials
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
-from config.kafka import kafka_ssl_context
 from config.logging import configure_logging
 from config.settings import Settings
 from streams.viewing.context import Context
@@ -24,14 +21,16 @@ from streams.worker import metrics
 from streams.worker.cache import Cache
 from streams.worker.curves import Curves
 from streams.worker.dispatch import Dispatcher
+from streams.worker.faust_app import faust_app
 from streams.worker.lag import Lag
 from streams.worker.lane import Shell
 from streams.worker.outage import Patience
 from streams.worker.publisher import Publisher
 from streams.worker.redis_store import RedisStore
-from streams.worker.store import NO_TIMERS, Mark
-from streams.worker.titles import Snapshot, TitleStore, read_titles
-from streams.worker.transport import SliceSchema, Transport
+from streams.worker.supervision import Supervision
+from streams.worker.title_lanes import TitleLanes
+from streams.worker.titles import Snapshot, TitleStore
+from streams.worker.transport import SliceSchema
 from streams.worker.waiting import wait_for_catalogue
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ if TYPE_CHECKING:
 
     from streams.worker.lag import Position
     from streams.worker.store import Source
+    from streams.worker.watchdog import Works
 
 log = structlog.get_logger()
 EVERY_S = 1.0
-JOIN_WITHIN_S = 120.0
-FETCH_BYTES = 4 * 1024 * 1024
+LOOK_EVERY_S = 0.2
 
 
 class Worker:
@@ -53,8 +52,9 @@ class Worker:
         self.settings = settings
         self.store = RedisStore(settings)
         self.publisher = Publisher(settings)
-        self.titles = TitleStore(settings, self.store)
-        self.snapshot = Snapshot(self.titles)
+        titles = TitleStore(settings, self.store)
+        self.snapshot = Snapshot(titles)
+        self.titles = TitleLanes(settings, self.store, titles, self.publisher)
         self.patience = Patience(settings.outage_max_s)
         self.lag = Lag(settings, self._consumer_positions)
         self.consumer_of: Callable[[], Any] = lambda: None
@@ -63,7 +63,7 @@ class Worker:
             self.store,
             Cache(self.store, settings.rules, settings.cache_viewers),
             self.publisher,
-            Curves(self.titles, self.snapshot),
+            Curves(titles, self.snapshot),
             self.context,
             self.patience,
             self.lag.quiet_at,
@@ -71,11 +71,15 @@ class Worker:
         )
         self._ready = shell.ready
         self.dispatcher = Dispatcher(shell)
+        self.supervision = Supervision(settings, self.patience, self.lag, self._works)
         self._started = False
 
     async def _consumer_positions(self) -> Mapping[Source, Position]:
         consumer = self.consumer_of()
         return {} if consumer is None else await consumer.positions()
+
+    def _works(self) -> Mapping[Source, Works]:
+        return {**self.dispatcher.lanes, **self.titles.lanes}
 
     def context(self) -> Context:
         """What decisions rest on right now."""
@@ -86,9 +90,10 @@ class Worker:
         if self._started:
             return
         self._started = True
-        metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
+        self.supervision.start()
         await self.publisher.start()
         await self.patience(self.snapshot.refresh)
+        self.supervision.health.starting = ""
         # The fold makes many short-lived objects and few cycles; full collections cost, and find
         # nothing.
         gc.collect()
@@ -103,6 +108,7 @@ class Worker:
             log.warning("titles are not read to their end, going on without waiting for the rest")
         await self.patience(self.snapshot.refresh)
         self._ready.set()
+        self.supervision.health.knows_catalogue = True
 
     async def stop(self) -> None:
         """Let everything go."""
@@ -118,20 +124,22 @@ class Worker:
         events = [(tp.topic, tp.partition) for tp in tps if tp.topic == self.settings.topics.events]
         marks = await self.dispatcher.assign(events)
         others = [(tp.topic, tp.partition) for tp in tps if (tp.topic, tp.partition) not in events]
-        marks |= await self.patience(self.store.marks, others)
+        read = await self.patience(self.store.marks, others)
+        self.titles.assign(others, read)
+        self.supervision.health.has_place = True
         log.info("partitions assigned", events=len(events), titles=len(others))
-        return {TP(*source): mark.offset + 1 for source, mark in marks.items()}
+        return {TP(*source): mark.offset + 1 for source, mark in (marks | read).items()}
+
+    async def leave_partitions(self) -> None:
+        """Finish what is under way before others start on these partitions."""
+        self.supervision.health.has_place = False
+        self.titles.assign((), {})
+        await self.dispatcher.stop()
 
     async def absorb_titles(self, event: Any) -> None:
         """Take one slice of the ``titles`` topic into the catalogue."""
-        await self.patience(self._put_titles, event.value)
-
-    async def _put_titles(self, part: Any) -> None:
-        titles, letters = read_titles(part.records, self.settings.max_value_bytes)
-        await self.titles.put(titles)
-        await self.publisher.publish((), letters)
-        await self.store.move_mark(tuple(part.tp), Mark(part.last, 0), NO_TIMERS, 0)
-        await self.snapshot.refresh()
+        await self.patience(self.titles.absorb, event.value)
+        await self.patience(self.snapshot.refresh)
 
     async def keep_catalogue(self) -> None:
         """Take in what other workers learn about titles, and say what was rejected."""
@@ -141,11 +149,10 @@ class Worker:
             metrics.REJECT_LOG.flush()
 
 
-def build(settings: Settings | None = None) -> faust.App:
+def build(worker: Worker) -> faust.App:
     """A Faust app with its agents, not connected to anything yet."""
-    settings = settings or Settings()
-    worker = Worker(settings)
-    app = _app(settings)
+    settings = worker.settings
+    app = faust_app(settings)
     app.find_positions = worker.positions
     app.slice_max = settings.slice_max
     events = app.topic(settings.topics.events, schema=SliceSchema())
@@ -181,37 +188,27 @@ def _tend(app: faust.App, worker: Worker) -> None:
         await worker.lag.keep()
 
     @app.task
+    async def be_seen() -> None:
+        await worker.supervision.health.keep()
+
+    @app.task
     async def watch() -> None:
-        """A lane that fails while no slice arrives must end the worker just the same.
-
-        So must a group that cannot be joined: its coordinator gives up without a word.
-        """
-        patience = time.monotonic() + JOIN_WITHIN_S
+        """What ends the worker must do so even while no slice arrives that would meet it."""
         while not app.should_stop:
-            if not joined.is_set() and time.monotonic() > patience:
-                await app.crash(TimeoutError(f"no place in the group after {JOIN_WITHIN_S:.0f} s"))
+            error = worker.supervision.fatal(worker.dispatcher.failed)
+            if error is not None:
+                await app.crash(error)
                 return
-            failed = worker.dispatcher.failed
-            if failed is not None and failed.done():
-                await app.crash(failed.exception())
-                return
-            await asyncio.sleep(0.2)
-
-    joined = asyncio.Event()
-
-    @app.on_partitions_assigned.connect
-    async def assigned(*_: Any, **__: Any) -> None:
-        """The group has told this worker what to do, be it nothing."""
-        joined.set()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
-        """Finish what is under way before others start on these partitions."""
-        await worker.dispatcher.stop()
+        await worker.leave_partitions()
 
     stop = app.on_stop
 
     async def on_stop() -> None:
+        worker.supervision.stop()
         await worker.dispatcher.stop()
         await stop()
         await worker.stop()
@@ -219,55 +216,7 @@ def _tend(app: faust.App, worker: Worker) -> None:
     app.on_stop = on_stop
 
 
-def _app(settings: Settings) -> faust.App:
-    hosts = settings.kafka_bootstrap.split(",")
-    app = faust.App(
-        settings.group,
-        broker=";".join(f"kafka://{host.strip()}" for host in hosts),
-        broker_credentials=_credentials(settings),
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.session_timeout_s / 4,
-        broker_request_timeout=max(settings.io_timeout_s, settings.session_timeout_s + 5),
-        broker_max_poll_records=None,
-        broker_commit_interval=2.0,
-        # Positions come from the marks. One that the broker does not have must stop the worker.
-        consumer_auto_offset_reset="none",
-        consumer_max_fetch_size=FETCH_BYTES,
-        stream_buffer_maxsize=4,
-        stream_wait_empty=False,
-        stream_recovery_delay=0.0,
-        store="memory://",
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        table_standby_replicas=0,
-        web_enabled=False,
-        env_prefix="HOOKPOINT_FAUST_",
-        loghandlers=[],
-    )
-    app.transport = Transport(app.conf.broker_consumer, app)
-    # The faust command opens a web server on all interfaces, whatever `web_enabled` says.
-    app.boot_strategy.enable_web = False
-    # They are for tables, of which there are none; the folder may be read-only.
-    app._create_directories = lambda: None  # noqa: SLF001 - Faust has no setting for it
-    return app
-
-
-def _credentials(settings: Settings) -> Any:
-    kafka = settings.kafka
-    if kafka.protocol == "PLAINTEXT":
-        return None
-    context = kafka_ssl_context(kafka) if kafka.protocol.endswith("SSL") else None
-    if kafka.protocol == "SSL":
-        return SSLCredentials(context)
-    password = kafka.password.get_secret_value() if kafka.password else None
-    return SASLCredentials(
-        username=kafka.username,
-        password=password,
-        ssl_context=context,
-        mechanism=kafka.mechanism,
-    )
-
-
 settings = Settings()
 configure_logging(settings)
-app = build(settings)
+worker = Worker(settings)
+app = build(worker)

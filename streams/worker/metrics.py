@@ -1,4 +1,4 @@
-"""Every metric of the worker, in one list; Prometheus reads them on loopback if a port is set."""
+"""Every metric of the worker, in one list; ``/metrics`` serves them (streams/worker/web.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter as Count
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from streams.worker.decoding import DeadLetter
@@ -19,7 +19,9 @@ REJECTS = Counter("hookpoint_rejects_total", "Records sent to the dead letters",
 RECORDS_OUT = Counter("hookpoint_records_out_total", "Records published", ["topic"])
 SLICES = Counter("hookpoint_slices_total", "Slices of a partition processed")
 TIMERS = Counter("hookpoint_timers_total", "Viewers whose timers fired")
-OUTAGES = Counter("hookpoint_outages_total", "Times that Redis or Kafka had to be waited for")
+OUTAGES = Counter(
+    "hookpoint_outages_total", "Times that Redis or Kafka had to be waited for", ["server"]
+)
 FENCED = Counter("hookpoint_fenced_total", "Times that another worker had overtaken this one")
 CONFLICTS = Counter(
     "hookpoint_conflicts_total", "Slices decided again because somebody else had written a viewer"
@@ -30,12 +32,13 @@ PARTITIONS = Gauge("hookpoint_partitions", "Partitions that this worker works on
 TITLES = Gauge("hookpoint_titles", "Titles in the catalogue snapshot")
 CLOCK = Gauge("hookpoint_stream_time_seconds", "Stream time", ["partition"])
 SLICE_SECONDS = Histogram("hookpoint_slice_seconds", "Time from taking a slice to its ack")
-
-
-def serve(host: str, port: int) -> None:
-    """Let Prometheus read the metrics; port 0 turns this off."""
-    if port:
-        start_http_server(port, addr=host)
+READY = Gauge("hookpoint_ready", "1 if the worker is ready, 0 if not")
+AWAY = Gauge("hookpoint_away_seconds", "For how long a server has been away; 0 if not", ["server"])
+LAG = Gauge("hookpoint_lag_records", "Offsets beyond the mark", ["partition"])
+LOST = Counter(
+    "hookpoint_lost_records_total", "Offsets that were deleted before they were read", ["partition"]
+)
+REJECTED_SHARE = Gauge("hookpoint_rejected_share", "Share of records rejected, within the window")
 
 
 class RejectLog:

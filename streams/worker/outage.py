@@ -1,7 +1,10 @@
-"""Outages are waited out with growing pauses, and said once per change; bugs are not."""
+"""Outages are waited out with growing pauses, and said once per change and server; bugs are not."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -22,15 +25,31 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = structlog.get_logger()
-LONGEST_PAUSE_S = 10
+LONGEST_PAUSE_S = 5
+REDIS, KAFKA = "Redis", "Kafka"
+
+
+@dataclass(slots=True)
+class Outage:
+    """A server that does not do its part, and the calls that wait for it."""
+
+    problem: str
+    since: float = field(default_factory=time.monotonic)
+    """Monotonic time in s."""
+    waiting: set[object] = field(default_factory=set)
 
 
 class Patience:
-    """Calls that may meet an outage, tried until they succeed or patience runs out."""
+    """Calls that may meet an outage, tried until they succeed or patience runs out.
+
+    Many lanes make calls side by side. A server is away from the first call that fails on it until
+    the last one that did has succeeded.
+    """
 
     def __init__(self, most_s: float) -> None:
         self._most_s = most_s
-        self.away = False
+        self.outages: dict[str, Outage] = {}
+        """By server: ``REDIS`` or ``KAFKA``."""
 
     async def __call__(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
         """The result of ``call(*args)``.
@@ -38,22 +57,46 @@ class Patience:
         Raises:
             StoreAway, BrokerAway: the outage outlasted our patience.
         """
+        caller = object()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((StoreAway, BrokerAway)),
             wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_S),
             stop=stop_after_delay(self._most_s),
-            before_sleep=self._waiting,
+            before_sleep=partial(self._waits, caller),
             reraise=True,
         )
-        result: T = await retrying(call, *args)
-        if self.away:
-            self.away = False
-            log.warning("outage is over, going on")
+        try:
+            result: T = await retrying(call, *args)
+        except BaseException:
+            self._leaves(caller, "nobody waits for the outage to end any more")
+            raise
+        self._leaves(caller, "outage is over, going on")
         return result
 
-    def _waiting(self, state: RetryCallState) -> None:
-        if not self.away:
-            self.away = True
-            OUTAGES.inc()
-            error = state.outcome.exception() if state.outcome else None
-            log.error("outage, waiting for it to end", error=str(error), at_most_s=self._most_s)
+    def _waits(self, caller: object, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        server, problem = KAFKA if isinstance(error, BrokerAway) else REDIS, str(error)
+        if server == KAFKA:  # no call gets as far as Kafka without Redis
+            self._leaves(caller, "outage is over, going on", REDIS)
+        if server not in self.outages:
+            self.outages[server] = Outage(problem)
+            OUTAGES.labels(server).inc()
+            log.error(
+                "outage, waiting for it to end",
+                server=server,
+                error=problem,
+                at_most_s=self._most_s,
+            )
+        self.outages[server].problem = problem
+        self.outages[server].waiting.add(caller)
+
+    def _leaves(self, caller: object, why: str, *servers: str) -> None:
+        for server in servers or tuple(self.outages):
+            outage = self.outages.get(server)
+            if outage is None or caller not in outage.waiting:
+                continue
+            outage.waiting.discard(caller)
+            if not outage.waiting:
+                del self.outages[server]
+                after_s = round(time.monotonic() - outage.since, 1)
+                log.warning(why, server=server, after_s=after_s)

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvloop
@@ -17,22 +16,28 @@ from redis.exceptions import RedisError
 from streams.worker.publisher import BrokerAway
 from streams.worker.store import StoreAway
 from streams.worker.waiting import wait_for_servers
+from streams.worker.watchdog import FAILED
+from streams.worker.web import CannotServe
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from streams.worker.app import Worker
 
 log = structlog.get_logger()
-FAILED = 70
-"""Exit code (EX_SOFTWARE) of a worker that crashed or was fenced; a supervisor restarts it."""
 
 
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
     uvloop.install()
-    from streams.worker.app import app, settings  # noqa: PLC0415 - needs the event loop just chosen
+    from streams.worker.app import app, worker  # noqa: PLC0415 - needs the event loop just chosen
 
     try:
-        asyncio.run(_until_told_to_stop(wait_for_servers(settings)))
+        worker.supervision.start()
+        asyncio.run(_until_told_to_stop(_wait(worker)))
     except asyncio.CancelledError:
         sys.exit(0)
-    except (StoreAway, BrokerAway, RedisError, ValueError) as error:
+    except (CannotServe, StoreAway, BrokerAway, RedisError, ValueError) as error:
         log.critical("worker cannot start", error=str(error))
         sys.exit(FAILED)
     process = ModeWorker(app, loglevel=None, override_logging=False, quiet=True, daemon=True)
@@ -48,6 +53,19 @@ def run() -> None:
     with contextlib.suppress(ValueError):
         sys.stdout.flush()
     sys.exit(code)
+
+
+async def _wait(worker: Worker) -> None:
+    health = worker.supervision.health
+
+    def tell(waits_for: str) -> None:
+        health.starting = waits_for
+
+    seen = asyncio.ensure_future(health.keep())
+    try:
+        await wait_for_servers(worker.settings, worker.patience, tell)
+    finally:
+        seen.cancel()
 
 
 async def _until_told_to_stop(waiting: Coroutine[Any, Any, None]) -> None:

@@ -13,32 +13,43 @@ from aiokafka.errors import KafkaError
 
 from config.kafka import aiokafka_security
 from config.topics import topic_specs
-from streams.worker.outage import Patience
 from streams.worker.publisher import BrokerAway
 from streams.worker.redis_store import RedisStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from config.settings import Settings
+    from streams.worker.outage import Patience
     from streams.worker.store import Mark, Source
 
 CATALOGUE_STALLED_S = 10.0
 
 
-async def wait_for_servers(settings: Settings) -> None:
+async def wait_for_servers(
+    settings: Settings, patience: Patience, tell: Callable[[str], object]
+) -> None:
     """Return once everything that a worker needs answers.
+
+    Args:
+        settings: where things are.
+        patience: waits.
+        tell: called with what is waited for.
 
     Raises:
         StoreAway, BrokerAway: they did not within ``outage_max_s``.
     """
-    patience = Patience(settings.outage_max_s)
     aiokafka = logging.getLogger("aiokafka")
     level = aiokafka.level
     aiokafka.setLevel(logging.CRITICAL)  # it says every attempt, we say every change
     try:
+        tell("the start waits for Kafka and its topics")
         await patience(_topics, settings)
+        tell("the start waits for Redis")
         await patience(_redis, settings)
     finally:
         aiokafka.setLevel(level)
+    tell("the worker is starting")
 
 
 async def wait_for_catalogue(settings: Settings, store: RedisStore, partitions: int) -> bool:

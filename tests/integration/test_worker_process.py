@@ -65,7 +65,7 @@ def test_the_faust_command_runs_the_same_worker_and_opens_no_port(stack, tmp_pat
 
 def test_metrics_are_served_on_loopback_alone_and_count_what_was_done(stack, tmp_path):
     port = free_port()
-    with running_service(stack, tmp_path, metrics_port=port) as service:
+    with running_service(stack, tmp_path, web_port=port) as service:
         began = service.another_time()
         events = watched("measured", "dark", 1, began)
         service.report([*events, *events])

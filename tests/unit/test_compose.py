@@ -140,7 +140,7 @@ def test_data_outlives_the_containers():
         assert volume in COMPOSE["volumes"]
 
 
-def test_the_worker_is_healthy_where_its_metrics_answer():
+def test_the_worker_is_healthy_while_it_is_ready():
     worker = SERVICES["worker"]
-    port = worker["environment"]["HOOKPOINT_METRICS_PORT"]
-    assert f"http://{Settings().metrics_host}:{port}/" in worker["healthcheck"]["test"][-1]
+    port = worker["environment"]["HOOKPOINT_WEB_PORT"]
+    assert f"http://{Settings().web_host}:{port}/readyz" in worker["healthcheck"]["test"][-1]
