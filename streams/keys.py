@@ -59,6 +59,10 @@ class Keys:
         """Private: every title's facts in one hash, for workers to load."""
         return f"{self.prefix}catalogue:{{all}}:facts"
 
+    def catalogue_marks(self) -> str:
+        """Private: the last offset that each title has absorbed, by title and source partition."""
+        return f"{self.prefix}catalogue:{{all}}:marks"
+
     def catalogue_changes(self) -> str:
         """Private: titles by the number of their last change, so that workers load only news."""
         return f"{self.prefix}catalogue:{{all}}:changes"

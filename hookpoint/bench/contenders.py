@@ -20,7 +20,7 @@ from hookpoint.processes import StackError
 from hookpoint.topics import ensure_topics
 from streams.keys import Keys
 from streams.worker.redis_store import RedisStore
-from streams.worker.titles import TitleStore
+from streams.worker.titles import Change, TitleStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,8 +78,8 @@ async def _know_titles(settings: Settings, titles: Sequence[Mapping[str, Any]]) 
     """Put the catalogue where the worker finds it: backlogs meet a service that has one."""
     store = RedisStore(settings)
     try:
-        values = {str(title["title_id"]): orjson.dumps(title) for title in titles}
-        await TitleStore(settings, store).put({**values})
+        known = {str(title["title_id"]): Change(orjson.dumps(title)) for title in titles}
+        await TitleStore(settings, store).put(known)
     finally:
         await store.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import structlog
@@ -15,7 +15,7 @@ from streams.worker.metrics import TITLES
 from streams.worker.redis_client import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from config.settings import Settings
     from streams.worker.decoding import DeadLetter
@@ -26,11 +26,24 @@ PUBLIC_WORDS = ("name", "kind", "language", "country")
 PUBLIC_LISTS = ("genres", "creators", "themes", "seasons")
 
 
+TITLES_AT_ONCE = 1000
+"""Lua takes only so many arguments at once."""
+
+
+class Change(NamedTuple):
+    """What a record says of a title, and where the record lies."""
+
+    value: bytes | None
+    """The title as JSON; None removes it."""
+    source: str = ""
+    offset: int = 0
+
+
 def read_titles(
     records: Sequence[Any], most_bytes: int
-) -> tuple[dict[str, bytes | None], list[DeadLetter]]:
+) -> tuple[dict[str, Change], list[DeadLetter]]:
     """The latest value per title in a slice of the ``titles`` topic, and what cannot be taken."""
-    titles: dict[str, bytes | None] = {}
+    titles: dict[str, Change] = {}
     letters: list[DeadLetter] = []
     for record in records:
         try:
@@ -38,7 +51,8 @@ def read_titles(
         except Reject as reject:
             letters.append(dead_letter(record, reject))
         else:
-            titles[title_id] = record.value or None
+            source = f"{record.topic}/{record.partition}"
+            titles[title_id] = Change(record.value or None, source, record.offset)
     return titles, letters
 
 
@@ -72,21 +86,31 @@ class TitleStore:
         self._keys = Keys(settings.key_prefix)
         self._script = Script("catalogue.lua")
 
-    async def put(self, titles: dict[str, bytes | None]) -> None:
-        """Take titles in (None removes one); doing it again changes nothing."""
-        if not titles:
-            return
-        pairs = [part for title, value in titles.items() for part in (title, value or b"")]
-        facts, changes = self._keys.catalogue_facts(), self._keys.catalogue_changes()
-        (version,) = await self._store.run(
-            self._script, [("EVALSHA", self._script.sha, 2, facts, changes, *pairs)]
+    async def put(self, titles: Mapping[str, Change]) -> None:
+        """Take titles in; doing it again changes nothing, and what was overtaken stays so."""
+        items = list(titles.items())
+        for start in range(0, len(items), TITLES_AT_ONCE):
+            await self._put(items[start : start + TITLES_AT_ONCE])
+
+    async def _put(self, titles: Sequence[tuple[str, Change]]) -> None:
+        keys = self._keys
+        names = (keys.catalogue_facts(), keys.catalogue_changes(), keys.catalogue_marks())
+        arguments = [
+            part
+            for title, (value, source, offset) in titles
+            for part in (title, source, offset, value or b"")
+        ]
+        ((version, *taken),) = await self._store.run(
+            self._script, [("EVALSHA", self._script.sha, len(names), *names, *arguments)]
         )
         commands: list[tuple[Any, ...]] = []
-        for title, value in titles.items():
-            key = self._keys.title(title)
+        for (title, change), is_news in zip(titles, taken, strict=True):
+            if not is_news:
+                continue
+            key = keys.title(title)
             commands.append(("DEL", key))
-            if value is not None:
-                commands.append(("HSET", key, *_public(orjson.loads(value), int(version))))
+            if change.value is not None:
+                commands.append(("HSET", key, *_public(orjson.loads(change.value), int(version))))
         await self._store.ask(commands)
 
     async def news(self, since: int) -> tuple[int, dict[str, bytes | None]]:

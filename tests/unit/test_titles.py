@@ -9,7 +9,7 @@ import pytest
 from players import A_SEASON
 from structlog.testing import capture_logs
 
-from streams.worker.titles import parse_curves, read_titles, stale
+from streams.worker.titles import Change, parse_curves, read_titles, stale
 
 CURVE = {
     "version": "3", "episodes": 3, "c": [0.9, 0.8], "low": [0.8, 0.7], "n": [90, 80],
@@ -27,15 +27,16 @@ def record(offset, value, key=b"dark"):
 def test_the_latest_of_each_title_counts():
     first, last = A_SEASON | {"name": "First"}, A_SEASON | {"name": "Last"}
     titles, letters = read_titles([record(0, first), record(1, last)], 10_000)
-    assert titles == {"dark": orjson.dumps(last)}
+    assert titles == {"dark": Change(orjson.dumps(last), "titles/0", 1)}
     assert letters == []
 
 
 @pytest.mark.parametrize("nothing", [None, b""])
 def test_a_tombstone_removes_a_title_and_what_comes_after_brings_it_back(nothing):
-    assert read_titles([record(0, A_SEASON), record(1, nothing)], 10_000)[0] == {"dark": None}
+    titles, _ = read_titles([record(0, A_SEASON), record(1, nothing)], 10_000)
+    assert titles == {"dark": Change(None, "titles/0", 1)}
     titles, _ = read_titles([record(0, nothing), record(1, A_SEASON)], 10_000)
-    assert titles == {"dark": orjson.dumps(A_SEASON)}
+    assert titles == {"dark": Change(orjson.dumps(A_SEASON), "titles/0", 1)}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_title_that_cannot_be_taken_is_a_dead_letter_and_the_others_are_taken(
 
 def test_a_bad_version_of_a_title_leaves_the_good_one_before_it():
     titles, letters = read_titles([record(0, A_SEASON), record(1, b"{")], 10_000)
-    assert titles == {"dark": orjson.dumps(A_SEASON)}
+    assert titles == {"dark": Change(orjson.dumps(A_SEASON), "titles/0", 0)}
     assert len(letters) == 1
 
 
