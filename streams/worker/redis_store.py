@@ -164,6 +164,7 @@ class RedisStore(RedisClient):
         """
         for source, claim in list(self._claims.items()):
             key = self._keys.mark(self._group, *source)
+            moved = claim.step  # as of now: a move that is under way may overtake the answer
             await connection.send_command("HMGET", key, "token", "step")
             try:
                 token, step = await connection.read_response(disable_decoding=True)
@@ -171,14 +172,12 @@ class RedisStore(RedisClient):
                 continue  # another node of the cluster holds it
             number = int((token or b"0:").partition(b":")[0])
             ours = int(claim.token.partition(":")[0])
-            forgotten = number < ours or (
-                token == claim.token.encode() and int(step or 0) < claim.step
-            )
+            forgotten = number < ours or (token == claim.token.encode() and int(step or 0) < moved)
             if forgotten:
                 where = f"{source[0]}/{source[1]}"
                 raise StoreWentBack(
                     f"Redis came back older than it was: of {where} it knows {int(step or 0)} of "
-                    f"{claim.step} moves; a new worker will read on from the marks it has"
+                    f"{moved} moves; a new worker will read on from the marks it has"
                 )
 
 

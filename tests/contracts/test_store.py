@@ -612,6 +612,33 @@ async def test_a_server_that_has_forgotten_a_move_is_not_written_to_after_reconn
     assert served.hash("taste", "viewer-7") == {}
 
 
+@pytest.mark.parametrize("served", ["redis"], indirect=True)  # a cluster may hold it elsewhere
+async def test_a_move_that_overtakes_the_look_at_a_new_connection_is_no_forgetting(served):
+    """Lanes work side by side: one reconnects while another moves its mark."""
+    await served.store.claim([SOURCE])
+    await served.store.move_mark(SOURCE, Mark(0, 0), NO_TIMERS, 10)
+
+    class Overtaken:
+        """A connection whose answer is on its way while a move goes through on another."""
+
+        def __init__(self, connection) -> None:
+            self.send_command = connection.send_command
+            self._connection = connection
+
+        async def read_response(self, **options):
+            answer = await self._connection.read_response(**options)
+            await served.store.move_mark(SOURCE, Mark(1, 1), NO_TIMERS, 10)
+            return answer
+
+    pool = served.store._redis.connection_pool
+    connection = await pool.get_connection()
+    try:
+        await served.store.inspect(Overtaken(connection))
+    finally:
+        await pool.release(connection)
+    assert (await served.store.marks([SOURCE]))[SOURCE].offset == 1
+
+
 async def test_a_server_that_remembers_everything_is_gone_on_with_after_reconnecting(served):
     await served.store.claim([SOURCE])
     await served.store.move_mark(SOURCE, Mark(7, 7), NO_TIMERS, 10)
