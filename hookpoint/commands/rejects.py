@@ -82,10 +82,10 @@ def rejects(  # noqa: PLR0913  # each argument is an option
     topic: Annotated[str | None, typer.Option(help="Only records of this topic.")] = None,
     partition: Annotated[int | None, typer.Option(min=0, help="Only of this partition.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Refused since then: a time, or 2h ago.", callback=_moment)
+        str | None, typer.Option(help="Refused since a time, or 2h, 3d ago.", callback=_moment)
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Refused before then: a time, or 2h ago.", callback=_moment)
+        str | None, typer.Option(help="Refused before a time, or 2h, 3d ago.", callback=_moment)
     ] = None,
     limit: Annotated[
         int | None,
