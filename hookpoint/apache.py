@@ -52,6 +52,8 @@ def broker_settings(nodes: int) -> dict[str, str]:
         # A killed node loses its partitions, and may come back, after this time; 9 s by default.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
+        # As large as the embedded broker takes: whether a worker wants it is the worker's to say.
+        "message.max.bytes": str(16 * 1024 * 1024),
         "num.network.threads": "2",
         "num.io.threads": "4",
         "background.threads": "2",
