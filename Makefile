@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 # KAFKA=apache: Apache Kafka itself instead of the embedded broker, for one target (docs/brokers.md).
 KAFKA ?= embedded
 KAFKA_NODES ?= 1
+# TESTS=tests/faults: only a part of them.
+TESTS ?= tests
 ifeq ($(KAFKA),apache)
 ON_KAFKA := $(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --
 else ifneq ($(KAFKA),embedded)
@@ -50,7 +52,7 @@ demo: $(READY)
 	$(BIN)/hookpoint demo
 
 test: $(READY)
-	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile
+	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff check .
