@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from streams.events import Reject
+
 if TYPE_CHECKING:
     from streams.viewing.episode import Episode
     from streams.viewing.journey import Signal
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 SESSIONS, SIGNALS, PROGRESS = "s", "g", "p"
 """Which topic an outbox entry is for."""
+REFUSED = "r"
+"""A record that was refused for what its viewer is; its bytes are in the record itself."""
 
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive, so that isoformat adds no offset of its own
@@ -64,6 +68,17 @@ def stamp(at_ms: int) -> str:
 def seconds(ms: int) -> float:
     """Milliseconds as seconds."""
     return ms / 1000
+
+
+def refusal(source: str, offset: int, reject: Reject) -> Out:
+    """What is kept of a refused record until its dead letter is surely published."""
+    body = orjson.dumps([reject.reason, reject.field, reject.detail]).decode()
+    return Out(source, offset, 0, 0, REFUSED, "", body)
+
+
+def reject_of(out: Out) -> Reject:
+    """The verdict that ``refusal`` kept."""
+    return Reject(*orjson.loads(out.body))
 
 
 def _text(body: dict[str, Any]) -> str:

@@ -13,10 +13,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.events import Reject
+from streams.signals import REFUSED, refusal, reject_of
 from streams.viewing.public import write_of
 from streams.viewing.timers import NEVER
 from streams.worker import metrics
-from streams.worker.decoding import DeadLetter, Decoded, decode_slice
+from streams.worker.decoding import Decoded, decode_slice
 from streams.worker.store import NO_TIMERS, Conflict, Fenced, Mark, Source, Timers
 
 if TYPE_CHECKING:
@@ -127,21 +128,27 @@ class Lane:
         await self._shell.curves.refresh(decoded.titles)
         self._now("reading viewers from Redis")
         async with self._shell.cache.borrowed(list(decoded.viewers)) as entries:
-            letters, applied = self._fold(decoded, entries)
+            applied, refused = self._fold(decoded, entries)
             await self._write(entries)
-            outs = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
+            due_out = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
+            outs = [pair for pair in due_out if pair[1].topic != REFUSED]
+            letters = [
+                decoded.letter(out.offset, reject_of(out))
+                for _, out in due_out
+                if out.topic == REFUSED
+            ]
             self._now("publishing to Kafka")
             await self._shell.publisher.publish(outs, decoded.rejects + letters)
             due = await self._move(after, entries)
         metrics.EVENTS.inc(applied)
-        metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - len(letters))
+        metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - refused)
         return due
 
-    def _fold(self, decoded: Decoded, entries: list[Entry]) -> tuple[list[DeadLetter], int]:
+    def _fold(self, decoded: Decoded, entries: list[Entry]) -> tuple[int, int]:
+        """Events that were applied, and events that were refused."""
         context = self._shell.context()
         source, mark = self.name, self.mark.offset
-        letters: list[DeadLetter] = []
-        applied = 0
+        applied = refused = 0
         for entry, work in zip(entries, decoded.viewers.values(), strict=True):
             viewer = entry.viewer
             viewer.forget_sent(source, mark)
@@ -150,8 +157,9 @@ class Lane:
                     if viewer.absorb(source, offset, clock_ms, event, context):
                         applied += 1
                 except Reject as reject:
-                    letters.append(decoded.letter(offset, reject))
-        return letters, applied
+                    viewer.outbox.append(refusal(source, offset, reject))
+                    refused += 1
+        return applied, refused
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         context = self._shell.context()
