@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
-import uvloop
 from mode import Worker as ModeWorker
 from redis.exceptions import RedisError
 
+from streams.worker import event_loop
 from streams.worker.publisher import BrokerAway
 from streams.worker.store import StoreAway
 from streams.worker.waiting import wait_for_servers
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
-    uvloop.install()
+    event_loop.install()
     from streams.worker.app import app, worker  # noqa: PLC0415 - needs the event loop just chosen
 
     try:
