@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +26,49 @@ if TYPE_CHECKING:
 CHATTY = ("aiokafka", "asyncio", "faust", "kafka", "mode", "streams.worker.transport")
 
 MASK = "***"
+LEFT_OUT = "left_out"
+SAME_AGAIN_AFTER_S = 60.0
+MOST_TEMPLATES = 1000
+_VARIES = re.compile(r"0x[0-9a-f]+|\d+")
+_OURS = ("config", "consumers", "hookpoint", "producers", "streams")
+
+
+class FewWords(logging.Filter):
+    """Lets a library say the same thing once a minute, with a count of what was left out.
+
+    In an outage every attempt of every client is worth a line to its library; what there is to
+    know stands in our own lines, which all pass. Nor is a traceback needed where a library reports
+    an exception of ours: its text says what is the matter.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See ``logging.Filter``."""
+        if isinstance(record.msg, dict):  # structlog hands lines on like this, and we alone use it
+            return True
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind is not None and _is_ours(kind):
+            record.exc_info = record.exc_text = None
+        if record.levelno >= logging.CRITICAL:
+            return True
+        template = (record.name, record.levelno, _VARIES.sub("#", str(record.msg)))
+        with self._lock:
+            now = self._clock()
+            said_at, left_out = self._said.get(template, (-SAME_AGAIN_AFTER_S, 0))
+            if now - said_at < SAME_AGAIN_AFTER_S:
+                self._said[template] = (said_at, left_out + 1)
+                return False
+            if len(self._said) >= MOST_TEMPLATES:
+                self._said.clear()
+            self._said[template] = (now, 0)
+        if left_out:
+            setattr(record, LEFT_OUT, left_out)
+        return True
 
 
 def configure_logging(settings: Settings) -> None:
@@ -35,6 +81,7 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(settings))
     handler.set_name("hookpoint")
+    handler.addFilter(FewWords())
     root = logging.getLogger()
     for earlier in [h for h in root.handlers if h.get_name() == "hookpoint"]:
         root.removeHandler(earlier)
@@ -55,11 +102,26 @@ def configure_logging(settings: Settings) -> None:
     )
 
 
+def hush_libraries(error: BaseException | None) -> None:
+    """Where the end of the process is explained by an error of ours, let libraries say no more.
+
+    Any other error is a bug, of which every line may be needed.
+    """
+    if error is not None and _is_ours(type(error)):
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _is_ours(kind: type[BaseException]) -> bool:
+    return kind.__module__.partition(".")[0] in _OURS
+
+
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=[LEFT_OUT]),
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -55,6 +55,10 @@ class Keys:
         """Private: viewers of a source partition by the time of their next timer."""
         return f"{self.prefix}due:{_partition_tag(group, topic, partition)}"
 
+    def topic_id(self, group: str, topic: str) -> str:
+        """Private: which topic of this name the marks are of, by the broker's id."""
+        return f"{self.prefix}topic:{tag(f'{group}:{topic}')}"
+
     def catalogue_facts(self) -> str:
         """Private: every title's facts in one hash, for workers to load."""
         return f"{self.prefix}catalogue:{{all}}:facts"

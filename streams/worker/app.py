@@ -71,7 +71,8 @@ class Worker:
         )
         self._ready = shell.ready
         self.dispatcher = Dispatcher(shell)
-        self.supervision = Supervision(settings, self.patience, self.lag, self._works)
+        self.supervision = Supervision(settings, self.patience, self.lag, self.store, self._works)
+        self.guard = self.supervision.guard
         self._started = False
 
     async def _consumer_positions(self) -> Mapping[Source, Position]:
@@ -116,10 +117,12 @@ class Worker:
         await self.lag.close()
         await self.publisher.stop()
         await self.store.close()
+        self.guard.close()
 
     async def positions(self, assigned: Iterable[TP]) -> dict[TP, int]:
         """Where to read on, for every assigned partition that has a mark."""
         await self.start()
+        await self.patience(self.guard.look)
         tps = [TP(tp.topic, tp.partition) for tp in assigned]
         events = [(tp.topic, tp.partition) for tp in tps if tp.topic == self.settings.topics.events]
         marks = await self.dispatcher.assign(events)
@@ -154,6 +157,7 @@ def build(worker: Worker) -> faust.App:
     settings = worker.settings
     app = faust_app(settings)
     app.find_positions = worker.positions
+    app.read_on = worker.guard.read_on
     app.slice_max = settings.slice_max
     events = app.topic(settings.topics.events, schema=SliceSchema())
     catalogue = app.topic(settings.topics.titles, schema=SliceSchema())
@@ -188,6 +192,10 @@ def _tend(app: faust.App, worker: Worker) -> None:
         await worker.lag.keep()
 
     @app.task
+    async def guard() -> None:
+        await worker.guard.keep()
+
+    @app.task
     async def be_seen() -> None:
         await worker.supervision.health.keep()
 
@@ -208,7 +216,7 @@ def _tend(app: faust.App, worker: Worker) -> None:
     stop = app.on_stop
 
     async def on_stop() -> None:
-        worker.supervision.stop()
+        worker.supervision.stop(app.crash_reason)
         await worker.dispatcher.stop()
         await stop()
         await worker.stop()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from streams.worker.flood import Rejects
+    from streams.worker.guard import Guard
     from streams.worker.lag import Lag
     from streams.worker.outage import Patience
     from streams.worker.store import Source
@@ -37,6 +38,7 @@ class Watched(NamedTuple):
     patience: Patience
     lag: Lag
     rejects: Rejects
+    guard: Guard
     lanes: Callable[[], Mapping[Source, Works]]
 
 
@@ -127,7 +129,10 @@ class Health:
     def why(self) -> list[Reason]:
         """Every reason not to count on this worker now; none if it is ready."""
         found = [
-            Reason(server.lower(), f"{server} has been away for {it.for_s:.0f} s: {it.problem}")
+            Reason(
+                server.lower(),
+                f"{server} has been away for {it.for_s:.0f} s: {it.problem.removesuffix(': ')}",
+            )
             for server, it in self.away().items()
         ]
         if self.stops:
@@ -138,6 +143,9 @@ class Health:
             found.append(Reason("group", "the worker has no place in the consumer group yet"))
         elif not self.knows_catalogue:
             found.append(Reason("catalogue", "titles that were sent earlier are still being read"))
+        missing = sorted(self._watched.guard.missing)
+        if missing:
+            found.append(Reason("topics", f"the broker knows no topic {', '.join(missing)}"))
         flood = self._watched.rejects.flood()
         if flood:
             found.append(Reason("flood", flood))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from config.logging import hush_libraries
 from streams.worker.flood import RejectFlood, Rejects
+from streams.worker.guard import Guard
 from streams.worker.health import Health, Watched
 from streams.worker.outage import KAFKA
 from streams.worker.publisher import BrokerAway
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.worker.lag import Lag
     from streams.worker.outage import Patience
+    from streams.worker.redis_store import RedisStore
     from streams.worker.store import Source
     from streams.worker.watchdog import Works
 
@@ -39,11 +42,13 @@ class Supervision:
         settings: Settings,
         patience: Patience,
         lag: Lag,
+        store: RedisStore,
         works: Callable[[], Mapping[Source, Works]],
     ) -> None:
         self._settings = settings
         self.rejects = Rejects(settings)
-        self.health = Health(settings, Watched(patience, lag, self.rejects, works))
+        self.guard = Guard(settings, store, self.ends)
+        self.health = Health(settings, Watched(patience, lag, self.rejects, self.guard, works))
         self._watchdog = Watchdog(self.health.progress, self.health.stuck_after_s)
         self._started = False
         self._looked_at = time.monotonic()
@@ -61,10 +66,23 @@ class Supervision:
         serve(self._settings, self.health)
         self._watchdog.start()
 
-    def stop(self) -> None:
-        """The worker ends by itself, in order."""
+    def stop(self, error: BaseException | None) -> None:
+        """The worker ends by itself, in order.
+
+        Args:
+            error: what ends it; None if it was told to.
+        """
+        if error is not None:
+            self.ends(error)
         self.health.stops = self.health.stops or "it was told to"
         self._watchdog.stop()
+
+    def ends(self, error: BaseException) -> None:
+        """Say once what ends the worker."""
+        if not self.health.stops:
+            self.health.stops = f"{type(error).__name__}: {error}"
+            log.critical("worker stops", error=self.health.stops)
+            hush_libraries(error)
 
     def fatal(self, failed: asyncio.Future[None] | None) -> BaseException | None:
         """What must end the worker now, if anything; it is said in the log.
@@ -74,12 +92,12 @@ class Supervision:
         """
         if failed is not None and failed.done():
             error = failed.exception()
-            self.health.stops = f"{type(error).__name__}: {error}"
+            self.health.stops = self.health.stops or f"{type(error).__name__}: {error}"
+            hush_libraries(error)
             return error
         found = self._without_place() or self._away_for_too_long() or self._flooded()
         if found is not None:
-            self.health.stops = str(found)
-            log.critical("worker stops", error=f"{type(found).__name__}: {found}")
+            self.ends(found)
         return found
 
     def _without_place(self) -> Exception | None:

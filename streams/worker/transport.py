@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
 import structlog
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -116,7 +121,14 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch, and hand out one message per slice."""
-        records, active = await self._wait_next_records(timeout)
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except NoOffsetForPartitionError:
+            return  # newly assigned, and not yet sought
+        except OffsetOutOfRangeError as error:
+            if self.flow_active:
+                await self._find_way_on(error.args[0])
+            return
         generation = self.app.consumer_generation_id
         # During a rebalance what was fetched is let go; every rebalance ends with a seek. Seeking
         # here as well would start lanes for partitions that are being taken away.
@@ -139,6 +151,22 @@ class Consumer(driver.Consumer):
         except IllegalStateError:
             return {}  # they are being taken away
         return {(tp[0], tp[1]): Position(at, self._handed.get(tp, -1)) for tp, at in found.items()}
+
+    async def _find_way_on(self, wanted: Mapping[TP, int]) -> None:
+        """Marks ask for offsets that logs do not hold: seek to where to go on, if that may be."""
+        tps = [TP(tp.topic, tp.partition) for tp in wanted]
+        try:
+            first = await self._thread.earliest_offsets(*tps)
+            ends = await self._thread.highwaters(*tps)
+            way_on = {
+                TP(tp.topic, tp.partition): self.app.read_on(
+                    (tp.topic, tp.partition), offset, first[tp], ends[tp]
+                )
+                for tp, offset in wanted.items()
+            }
+            await self._thread.seek_wait(way_on)
+        except (KafkaError, IllegalStateError) as problem:
+            log.info("logs were not looked at, trying again", error=str(problem))
 
     def _position_of(self, tp: TP) -> int | None:
         position = self._read_offset[tp]

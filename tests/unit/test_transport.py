@@ -169,6 +169,7 @@ PRIVATE_METHODS = [
         inspect.isfunction,
     ),
     (driver.AIOKafkaConsumerThread, "seek_wait", ["partitions"], inspect.iscoroutinefunction),
+    (driver.AIOKafkaConsumerThread, "highwaters", ["partitions"], inspect.iscoroutinefunction),
     (
         driver.AIOKafkaConsumerThread,
         "earliest_offsets",
