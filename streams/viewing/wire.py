@@ -92,7 +92,7 @@ def _playback(playback: Playback) -> list[Any]:
         [list(knot) for knot in playback.knots.knots],
         [[name, *said] for name, said in playback.facts.items()],
         playback.bare,
-        playback.next_ms,
+        playback.next_ms if playback.bare else 0,  # as it is read back, for it means nothing then
         playback.closed,
         playback.revision,
         playback.sent,

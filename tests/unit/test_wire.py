@@ -44,6 +44,15 @@ def test_what_is_read_is_what_was_written() -> None:
     assert (dump_live(viewer), dump_rest(viewer), dump_out(viewer)) == before[1:]
 
 
+def test_a_playback_that_turned_out_not_to_be_bare_is_written_as_it_is_read_back() -> None:
+    one = Watching()
+    at = one.watch(1, T0, last=Kind.PAUSE, bare=True)
+    end = one.watch(2, at, last=Kind.PAUSE, bare=True)
+    one.say(event(Kind.STOP, end, RUNTIME_MS, key=("office-1-", "office", 1, 1)))
+    before = stored(one)
+    assert dump_live(load("v", before, RULES)) == before.live
+
+
 @pytest.mark.parametrize("part", ["live", "rest"])
 def test_a_newer_format_is_refused(part: str) -> None:
     newer = orjson.loads(getattr(some_state(), part))
