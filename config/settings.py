@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     """
     web_port: int = Field(default=6066, ge=0, le=65535)
     """0 turns them off. Where 6066 is taken and no port was set, a free one is, and is logged."""
-    stuck_after_s: float = Field(default=60.0, gt=0)
+    stuck_after_s: float = Field(default=60.0, ge=5)
     """A worker that comes no further for this long, with work and servers at hand, is ended.
 
     Twice ``io_timeout_s`` if that is longer: only then is it known whether a server is away.

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 FAILED = 70
 """Exit code (EX_SOFTWARE) of a worker that crashed or was fenced; a supervisor restarts it."""
 LOOK_EVERY_S = 1.0
-SUSPENDED_S = 5.0
+SUSPENDED_S = 3.0
 """A gap this long between two looks means that the whole process did not run, not just its loop."""
 SAY_WITHIN_S = 5.0
 STARVED_TIMES = 5
