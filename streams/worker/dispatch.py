@@ -36,6 +36,8 @@ class Dispatcher:
         self._stopping = False
         self.lanes: dict[Source, Lane] = {}
         self.failed: asyncio.Future[None] | None = None
+        self._released: asyncio.Future[None] | None = None
+        """Set when the lanes of this assignment take no more slices."""
 
     async def assign(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """Start over with these partitions; whatever is in memory is read again.
@@ -44,7 +46,8 @@ class Dispatcher:
             The marks from which to read on.
         """
         await self.stop()
-        self.failed = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.failed, self._released = loop.create_future(), loop.create_future()
         wanted = list(sources)
         marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.claim, wanted)
         for source in wanted:
@@ -63,6 +66,8 @@ class Dispatcher:
         """
         tasks = list(self._tasks.values())
         self._stopping = True
+        if self._released is not None and not self._released.done():
+            self._released.set_result(None)
         if tasks:
             _, pending = await asyncio.wait(tasks, timeout=FINISH_S)
             for task in pending:
@@ -82,15 +87,16 @@ class Dispatcher:
         """
         source = (event.message.topic, event.message.partition)
         queue = self._queues.get(source)
-        if queue is None or self.failed is None or self._stopping:
+        failed, released = self.failed, self._released
+        if queue is None or failed is None or released is None or self._stopping:
             return  # left over from before a rebalance; it is read again by whoever owns it now
-        if self.failed.done():
-            self.failed.result()
+        if failed.done():
+            failed.result()
         putting = asyncio.ensure_future(queue.put(event))
-        await asyncio.wait({putting, self.failed}, return_when=asyncio.FIRST_COMPLETED)
-        if self.failed.done():
-            putting.cancel()
-            self.failed.result()
+        await asyncio.wait({putting, failed, released}, return_when=asyncio.FIRST_COMPLETED)
+        putting.cancel()  # nobody takes anything out of it any more, unless it is in already
+        if failed.done():
+            failed.result()
 
     async def _work(self, lane: Lane, queue: asyncio.Queue[Any]) -> None:
         ready = self._shell.ready
