@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.events import Reject
@@ -21,7 +22,7 @@ from streams.worker.decoding import Decoded, decode_slice
 from streams.worker.store import NO_TIMERS, Conflict, Fenced, Mark, Source, Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from config.settings import Settings
@@ -128,6 +129,8 @@ class Lane:
         await self._shell.curves.refresh(decoded.titles)
         self._now("reading viewers from Redis")
         async with self._shell.cache.borrowed(list(decoded.viewers)) as entries:
+            # A record may set off more than what its own title decides: timers, counts of streaks.
+            await self._shell.curves.refresh(_on_the_way(entries))
             applied, refused = self._fold(decoded, entries)
             await self._write(entries)
             due_out = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
@@ -240,8 +243,7 @@ class Lane:
         until = self.mark.clock_ms if len(due) < DUE_AT_ONCE else due[-1].due_ms
         self._now("reading viewers whose timers are due from Redis")
         async with self._shell.cache.borrowed(names) as entries:
-            titles = {key[0] for entry in entries for key in entry.viewer.journeys}
-            await self._shell.curves.refresh(titles)
+            await self._shell.curves.refresh(_on_the_way(entries))
             context = self._shell.context()
             for entry in entries:
                 entry.viewer.after(self.name, self.mark.offset)
@@ -264,3 +266,11 @@ class Lane:
             entry.indexed_ms = entry.viewer.due_ms
             entry.viewer.forget_sent(self.name, self.mark.offset)
         return due
+
+
+def _on_the_way(entries: Iterable[Entry]) -> set[str]:
+    """Titles of which the viewers have begun a season."""
+    titles: set[str] = set()
+    for entry in entries:
+        titles.update(map(itemgetter(0), entry.viewer.journeys))
+    return titles
