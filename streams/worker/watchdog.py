@@ -121,7 +121,7 @@ class Progress:
         if not still:
             return None
         if min(still.values()) >= after_s:
-            return f"there is lag, and no lane has come further for {min(still.values()):.0f} s"
+            return f"there is work, and no lane has come further for {min(still.values()):.0f} s"
         for lane, still_s in still.items():
             patience_s = after_s * STARVED_TIMES if lane.doing == WAITING else after_s
             if still_s >= patience_s:

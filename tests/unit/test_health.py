@@ -144,7 +144,7 @@ def test_lag_that_nobody_works_off_is_red_long_before_the_watchdog_ends_the_work
         now += 1
         assert worker.why() == []
     now += 2
-    assert "there is lag, and no lane has come further for 3" in worker.why()[0]
+    assert "there is work, and no lane has come further for 3" in worker.why()[0]
     assert worker.health.alive() is None
 
 

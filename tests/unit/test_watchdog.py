@@ -84,7 +84,7 @@ def test_lag_that_nobody_works_off_is_noticed():
     world = World(A, B)
     world.lanes[A].lag = 7
     assert world.pass_s(AFTER_S - 1) is None
-    assert "there is lag, and no lane has come further for 60 s" in world.pass_s(2)
+    assert "there is work, and no lane has come further for 60 s" in world.pass_s(2)
 
 
 def test_lag_after_hours_of_quiet_has_its_full_time():
