@@ -83,6 +83,11 @@ class ApacheKafkaNode(Server):
     def __init__(self, folder: Path, port: int, node_id: int, quorum: Quorum) -> None:
         super().__init__(folder, port)
         self.node_id = node_id
+        self.advertised_port = port
+        """Where clients and other nodes are told to find it; set it before ``start`` to put a proxy
+        in between."""
+        self.java_options: Sequence[str] = ()
+        """More arguments for its Java."""
         self._quorum = quorum
 
     @property
@@ -104,7 +109,8 @@ class ApacheKafkaNode(Server):
 
     def command(self) -> Sequence[str]:
         """See ``Server.command``."""
-        return [*_java_command(HEAP), "kafka.Kafka", str(self._properties)]
+        java_options = (*HEAP, *self.java_options)
+        return [*_java_command(java_options), "kafka.Kafka", str(self._properties)]
 
     def answers(self) -> bool:
         """Whether this node serves our own cluster, and counts as alive in it."""
@@ -119,7 +125,8 @@ class ApacheKafkaNode(Server):
         except KafkaError:
             return False
         alive = {(broker["broker_id"], broker["port"]) for broker in found["brokers"]}
-        return found["cluster_id"] == self._quorum.cluster_id and (self.node_id, self.port) in alive
+        ours = (self.node_id, self.advertised_port)
+        return found["cluster_id"] == self._quorum.cluster_id and ours in alive
 
     def _configure(self) -> None:
         ports = self._quorum.voters
@@ -132,7 +139,7 @@ class ApacheKafkaNode(Server):
             ),
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{LOOPBACK}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.advertised_port}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(self.data),
             **self._quorum.options,

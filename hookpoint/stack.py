@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from config.settings import KafkaSecurity
 from hookpoint.servers import KafkaServer, RedisServer, Server, StackError
@@ -20,23 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType, TracebackType
 
-    import redis
-
     from config.settings import Settings
 
 __all__ = [
     "Existing",
-    "RedisCluster",
     "Servers",
     "Stack",
     "StackError",
     "ends_on_signals",
     "running_stack",
 ]
-
-CLUSTER_NODES = 3
-CLUSTER_SLOTS = 16_384
-CLUSTER_READY_WITHIN_S = 20.0
 
 
 class Servers:
@@ -178,89 +170,6 @@ class Stack(Servers):
             "HOOKPOINT_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "HOOKPOINT_REDIS_URL": self.redis_url,
         }
-
-
-class RedisCluster(Servers):
-    """Three Redis nodes in cluster mode, each with a third of the slots and no replica.
-
-    Args:
-        redis_options: directives of redis.conf for every node, by name.
-        data_dir: where logs and data go and stay; None makes a folder that goes with the cluster.
-    """
-
-    def __init__(
-        self, *, redis_options: Mapping[str, str] | None = None, data_dir: Path | None = None
-    ) -> None:
-        super().__init__(data_dir)
-        options = {"cluster-enabled": "yes", "cluster-node-timeout": "2000"}
-        options.update(redis_options or {})
-        self.nodes = [
-            RedisServer(self.data_dir / f"node-{number}", options=options)
-            for number in range(CLUSTER_NODES)
-        ]
-
-    def servers(self) -> list[Server]:
-        """The three nodes."""
-        return list(self.nodes)
-
-    @property
-    def redis_url(self) -> str:
-        """``redis://`` address of the first node; clients learn the others from it."""
-        return self.nodes[0].url
-
-    def env(self) -> dict[str, str]:
-        """Variables that point any hookpoint command at this cluster."""
-        return {"HOOKPOINT_REDIS_URL": self.redis_url, "HOOKPOINT_REDIS_CLUSTER": "true"}
-
-    def _prepare(self) -> None:
-        """Introduce the nodes to each other and share out the slots."""
-        share = -(-CLUSTER_SLOTS // CLUSTER_NODES)
-        for number, node in enumerate(self.nodes):
-            slots = range(number * share, min((number + 1) * share, CLUSTER_SLOTS))
-            with _client(node) as client:
-                client.execute_command("CLUSTER", "ADDSLOTS", *slots)
-                # Distinct epochs, or the nodes first have to settle whose view of slots is newer.
-                client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-                if number:
-                    first = self.nodes[0]
-                    client.execute_command("CLUSTER", "MEET", *first.address.split(":"))
-        self.wait_until_ok()
-
-    def wait_until_ok(self) -> None:
-        """Wait until every node that runs sees all slots served and knows all nodes.
-
-        Raises:
-            StackError: they did not agree within 20 seconds.
-        """
-        retrying = Retrying(
-            stop=stop_after_delay(CLUSTER_READY_WITHIN_S),
-            wait=wait_fixed(0.05),
-            retry=retry_if_result(lambda agreed: not agreed),
-            retry_error_callback=lambda _: False,
-        )
-        if not retrying(lambda: all(_in_cluster(node) for node in self.nodes if node.running)):
-            raise StackError(
-                f"the Redis nodes did not form a cluster within {CLUSTER_READY_WITHIN_S:.0f} s\n"
-                + self.nodes[0].log_tail()
-            )
-
-
-def _client(node: RedisServer) -> redis.Redis:
-    import redis  # noqa: PLC0415  slow to import, rarely needed
-
-    return redis.Redis.from_url(node.url, decode_responses=True, socket_timeout=5)
-
-
-def _in_cluster(node: RedisServer) -> bool:
-    with _client(node) as client:
-        info = client.execute_command("CLUSTER INFO")
-    if not isinstance(info, dict):
-        info = dict(line.split(":", 1) for line in str(info).split())
-    return (
-        info["cluster_state"] == "ok"
-        and int(info["cluster_known_nodes"]) == CLUSTER_NODES
-        and int(info["cluster_slots_ok"]) == CLUSTER_SLOTS
-    )
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import redis
 from pydantic import SecretStr
 
 from config.settings import Settings, TopicNames
-from hookpoint.stack import Existing, RedisCluster, Stack
+from hookpoint.redis_cluster import RedisCluster
+from hookpoint.stack import Existing, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,8 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from config.settings import Settings
 from hookpoint import servers
 from hookpoint.processes import PortTakenError, StackError
-from hookpoint.stack import Existing, RedisCluster, Stack, running_stack
+from hookpoint.redis_cluster import RedisCluster
+from hookpoint.stack import Existing, Stack, running_stack
 
 pytestmark = pytest.mark.integration
 
@@ -287,6 +288,27 @@ def test_a_cluster_serves_every_slot_and_heals_after_a_node_was_killed():
         cluster.wait_until_ok()
         assert [client.get(f"taste:{{viewer-{n}}}") for n in range(30)] == list(map(str, range(30)))
         client.close()
+
+
+def test_in_a_cluster_a_replica_takes_the_place_of_a_primary_that_was_killed():
+    with RedisCluster(replicas=1) as cluster:
+        primary = cluster.nodes[1]
+        replica = cluster.replica_of(primary)
+        with redis.RedisCluster.from_url(cluster.redis_url, decode_responses=True) as client:
+            for number in range(30):
+                client.set(f"taste:{{viewer-{number}}}", number)
+        with redis.Redis.from_url(primary.url) as client:
+            client.set(next(iter(client.keys())), "confirmed")
+            assert client.wait(1, 5000) == 1
+            confirmed = client.dbsize()
+        primary.kill()
+        assert eventually(lambda: cluster.is_primary(replica))
+        primary.start()
+        cluster.wait_until_ok()
+        assert cluster.replica_of(replica) is primary
+        with redis.Redis.from_url(replica.url) as client:
+            assert client.dbsize() == confirmed
+            assert b"confirmed" in client.mget(client.keys())
 
 
 class TestUp:
