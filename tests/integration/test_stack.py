@@ -298,7 +298,8 @@ def test_in_a_cluster_a_replica_takes_the_place_of_a_primary_that_was_killed():
             for number in range(30):
                 client.set(f"taste:{{viewer-{number}}}", number)
         with redis.Redis.from_url(primary.url) as client:
-            client.set(next(iter(client.keys())), "confirmed")
+            one = client.keys()[0]
+            client.set(one, "confirmed")
             assert client.wait(1, 5000) == 1
             confirmed = client.dbsize()
         primary.kill()
@@ -308,7 +309,7 @@ def test_in_a_cluster_a_replica_takes_the_place_of_a_primary_that_was_killed():
         assert cluster.replica_of(replica) is primary
         with redis.Redis.from_url(replica.url) as client:
             assert client.dbsize() == confirmed
-            assert b"confirmed" in client.mget(client.keys())
+            assert client.get(one) == b"confirmed"
 
 
 class TestUp:
