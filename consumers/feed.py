@@ -88,6 +88,25 @@ class Feed:
         except KafkaError as error:
             raise ReaderError(f"Kafka at {self._where} does not answer: {error}") from error
 
+    def ends(self, *, patience_s: float = 15.0) -> dict[int, int]:
+        """One beyond the last offset of each partition, as of now; for a feed without a group.
+
+        Args:
+            patience_s: the longest wait for an answer.
+
+        Raises:
+            ReaderError: Kafka stopped answering.
+        """
+        self.start_before_end(0)
+        deadline = time.monotonic() + patience_s
+        while True:
+            self.fetch(POLL_S)
+            ends = {at.partition: self._consumer.highwater(at) for at in self._partitions}
+            if None not in ends.values():
+                return ends
+            if time.monotonic() > deadline:
+                raise ReaderError(f"Kafka at {self._where} does not say where {self.topic} ends")
+
     def whats_there(self, *, quiet_s: float = 0.3, patience_s: float = 15.0) -> Iterator[RawRecord]:
         """What the topic holds now, then ends; more that arrives meanwhile may come along.
 

@@ -26,10 +26,15 @@ class OnTerminal(NamedTuple):
 
 
 def on_a_terminal(
-    command: Sequence[str], env: Mapping[str, str], cwd: Path, columns: int = 100
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    columns: int = 100,
+    typed: bytes = b"",
 ) -> OnTerminal:
     """Run ``command`` with input, output and errors on one terminal, until it ends."""
     ours, theirs = pty.openpty()
+    os.write(ours, typed)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     # A width in the environment would count for more than the terminal's own.
     kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}

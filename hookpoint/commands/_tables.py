@@ -108,6 +108,15 @@ def json_line(value: dict[str, Any]) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def json_document(value: dict[str, Any]) -> str:
+    """Indented JSON that is also safe to look at, ending in a line break."""
+    text = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode()
+    return "".join(
+        _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
+        for line in text.split("\n")
+    )
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on one line of standard output, at once."""
     sys.stdout.write(json_line(value) + "\n")
