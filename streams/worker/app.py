@@ -176,6 +176,8 @@ def build(worker: Worker) -> faust.App:
     app.agent(events, name="viewers", supervisor_strategy=CrashingSupervisor)(viewers)
     app.agent(catalogue, name="titles", supervisor_strategy=CrashingSupervisor)(titles)
     _tend(app, worker)
+    _follow_the_group(app, worker)
+    _end_in_order(app, worker)
     return app
 
 
@@ -209,10 +211,20 @@ def _tend(app: faust.App, worker: Worker) -> None:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
+
+def _follow_the_group(app: faust.App, worker: Worker) -> None:
+    @app.on_partitions_assigned.connect
+    async def assigned(_: faust.App, partitions: set[TP], **__: Any) -> None:
+        """No positions are asked for where the group has no partition left for this worker."""
+        if not partitions:
+            worker.supervision.health.has_place = True
+
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
         await worker.leave_partitions()
 
+
+def _end_in_order(app: faust.App, worker: Worker) -> None:
     stop = app.on_stop
 
     async def on_stop() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from contextlib import ExitStack
 
 import ailing
 import orjson
+import psutil
 import pytest
 import redis
 from aiokafka import AIOKafkaProducer
@@ -15,6 +17,7 @@ from players import a_run, an_event
 from readiness import Readiness, ask
 from service import LONG_AGO_S, running_service
 from workers import (
+    FAUST,
     WorkerProcess,
     absorbed,
     marks,
@@ -261,3 +264,30 @@ def test_a_port_that_was_set_and_is_taken_ends_the_worker_with_a_word(stack, tmp
                 f"HOOKPOINT_WEB_PORT {settings.web_port}: Address already in use" in line["error"]
             )
         assert first.running
+
+
+def test_a_worker_for_whom_no_partition_is_left_is_ready_to_take_one(stack, tmp_path):
+    settings = own_settings(stack, partitions=1, web_port=free_port())
+    with ExitStack() as workers:
+        readiness = []
+        for name in ("first", "second", "third"):  # one partition of events, one of titles
+            own = settings.model_copy(update={"web_port": free_port()})
+            worker = workers.enter_context(WorkerProcess(own, tmp_path, name=name))
+            readiness.append(Readiness(own, worker))
+
+        def shares():
+            return sorted(len(it.report().get("partitions", "?")) for it in readiness)
+
+        wait_until("everyone to have a share", lambda: shares() == [0, 1, 1], 60)
+        wait_until("everyone to be ready", lambda: [it.why() for it in readiness] == [""] * 3)
+
+
+def test_the_faust_command_answers_too_and_listens_nowhere_else(stack, tmp_path):
+    settings = own_settings(stack, web_port=free_port())
+    with WorkerProcess(settings, tmp_path, command=(FAUST[:-1])) as worker:
+        Readiness(settings, worker).wait()
+        assert ask(settings.web_port, "/livez").status == 200
+        listens = psutil.Process(worker.process.pid).net_connections("inet")
+        at = {it.laddr for it in listens if it.status == psutil.CONN_LISTEN}
+        assert at == {("127.0.0.1", settings.web_port)}
+        assert worker.stop()[0] == 0
