@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from streams.viewing.journey import View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.catalogue import Catalogue
     from streams.rules import Rules
 
@@ -15,10 +17,12 @@ SeasonKey = tuple[str, int]
 
 
 class Context(NamedTuple):
-    """The catalogue as it is known, and the thresholds."""
+    """The catalogue as it is known, the thresholds, and how stream time came to be."""
 
     catalogue: Catalogue
     rules: Rules
+    passed: Callable[[int], int] | None = None
+    """The offset of the record that made stream time pass a moment (ms), within a slice."""
 
 
 def season_view(key: SeasonKey, context: Context) -> View:

@@ -130,13 +130,15 @@ class Viewer:
         Raises:
             Reject: the playback has reported more acts than any player would.
         """
-        if offset <= self.marks.get(source, -1):
+        mark = self.marks.get(source, -1)
+        if offset <= mark:
             return False
+        if self.due_ms <= clock_ms:
+            self.after(source, mark)
+            self.fire(clock_ms, context)
         self.marks[source] = offset
         self.touched = True
         self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
-        if self.due_ms <= clock_ms:
-            self.fire(clock_ms, context)
         playback = self.playbacks.get(event.playback)
         if playback is None:
             playback = self._open(event, context)
@@ -388,16 +390,21 @@ class Viewer:
             self.changed_journeys.add(key)
 
     # -- timers ----------------------------------------------------------------------------------
-    def fire(self, clock_ms: int, context: Context, *, alone: bool = False) -> None:
+    def fire(self, clock_ms: int, context: Context) -> None:
         """Let everything happen that was due by ``clock_ms``, each at its own time.
+
+        What a timer says follows the record that made stream time pass it, if the context knows
+        that, or the offset that ``after`` has named if that comes later.
 
         Args:
             clock_ms: stream time.
-            context: catalogue and thresholds.
-            alone: no record is being applied; what goes out stems from the timers themselves.
+            context: catalogue, thresholds and stream time.
         """
+        since, passed = self._offset, context.passed
         while (timer := earliest(self, context)) is not None and timer.due_ms <= clock_ms:
-            self._due_ms = timer.due_ms if alone else 0
+            offset = since if passed is None else max(since, passed(timer.due_ms))
+            if (offset, timer.due_ms) != (self._offset, self._due_ms):
+                self._offset, self._due_ms, self._index = offset, timer.due_ms, 0
             self.touched = True
             act(self, timer, context)
         self.due_ms = timer.due_ms if timer else NEVER
@@ -418,10 +425,13 @@ class Viewer:
         self.outbox.append(out)
         self._index += 1
 
-    def forget_sent(self, source: str, mark: int) -> None:
-        """Drop what the partition's mark shows to be published."""
+    def forget_sent(self, source: str, mark: int, told_ms: int = NEVER) -> None:
+        """Drop what is published: up to the partition's mark, and after it up to ``told_ms``."""
         if self.outbox:
-            self.outbox = [o for o in self.outbox if o.source != source or o.offset > mark]
+            told = (mark, told_ms)
+            self.outbox = [
+                o for o in self.outbox if o.source != source or (o.offset, o.due_ms) > told
+            ]
 
 
 def _stirs(journey: Journey, at_ms: int) -> bool:

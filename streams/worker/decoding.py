@@ -12,6 +12,7 @@ import orjson
 from streams.decoder import decode
 from streams.events import Event, Reject
 from streams.headers import as_json
+from streams.viewing.stream_time import StreamTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Decoded:
 
     first: int
     last: int
-    clock_ms: int
+    time: StreamTime
     live: bool = False
     viewers: dict[str, list[Work]] = field(default_factory=dict)
     rejects: list[DeadLetter] = field(default_factory=list)
@@ -78,7 +79,8 @@ def decode_slice(
         rules: thresholds.
         max_value_bytes: larger values are rejected unread.
     """
-    decoded = Decoded(records[0].offset, records[-1].offset, clock_ms, records=records)
+    time = StreamTime(clock_ms, records[0].offset)
+    decoded = Decoded(records[0].offset, records[-1].offset, time, records=records)
     viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
     clock, playback = clock_ms, None
     for record in records:
@@ -104,8 +106,9 @@ def decode_slice(
                 work.append((record.offset, clock, event))
         if at_ms > clock:
             clock = at_ms
+            time.move(at_ms, record.offset)
             decoded.live = record.timestamp - at_ms < LIVE_MS
-    decoded.clock_ms = clock
+    time.end(decoded.last)
     return decoded
 
 

@@ -1,6 +1,7 @@
 """All work of one source partition, one slice at a time, in an order that survives any crash.
 
-decide -> write each viewer -> publish -> move the mark (and timers) -> ack -> due timers.
+decide (records, and timers that they make due) -> write each viewer -> publish -> move the mark
+(and timers) -> timers that the last record made due -> ack.
 
 Every step may be repeated: after an outage the whole slice is done again from the store, where
 marks show what is applied already, and outboxes hold what must be sent again.
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from operator import itemgetter
+from bisect import bisect_right
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.events import Reject
@@ -28,13 +30,17 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.signals import Out
     from streams.viewing.context import Context
+    from streams.viewing.viewer import Viewer
     from streams.worker.cache import Cache, Entry
     from streams.worker.curves import Curves
     from streams.worker.publisher import Publisher
     from streams.worker.store import Due, Store
 
 DUE_AT_ONCE = 500
-"""Viewers whose timers are looked at in one go."""
+"""Viewers whose timers are looked at in one go, where no records are."""
+ALL = 1 << 31
+DUE_WITHIN = 2000
+"""Viewers whose timers are due within a slice; a slice with more of them is cut."""
 WAITING = "waiting for records"
 MOST_CONFLICTS = 100
 """Lost races for one slice, one after the other, before it is a bug and not a race."""
@@ -76,25 +82,47 @@ class Lane:
         started = time.monotonic()
         if self._unsettled:
             await self.settle()
-        settings = self._shell.settings
         mark = self.mark.offset
         fresh = records
         if records[0].offset <= mark:
             fresh = [record for record in records if record.offset > mark]
-        if not fresh:
-            return
-        decoded = decode_slice(fresh, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
-        still_live = self.mark.live and decoded.clock_ms == self.mark.clock_ms
-        after = Mark(decoded.last, decoded.clock_ms, decoded.live or still_live)
-        due = await self._insist(self._attempt, decoded, after)
-        self.mark = after
-        self._quiet_since, self._clock_then = time.monotonic(), decoded.clock_ms
-        if due:
-            await self._fire(due)
+        while fresh:
+            fresh = await self._take(fresh)
         metrics.SLICES.inc()
-        metrics.CLOCK.labels(self.name).set(decoded.clock_ms / 1000)
+        metrics.CLOCK.labels(self.name).set(self.mark.clock_ms / 1000)
         metrics.SLICE_SECONDS.observe(time.monotonic() - started)
         self._now(WAITING)
+
+    async def _take(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Absorb records from the first on; returns those that are left for another time."""
+        decoded = self._decode(records)
+        self._now("reading timers from Redis")
+        inner = await self._shell.retry(self._due_within, decoded)
+        rest: Sequence[Any] = ()
+        if len(inner) == DUE_WITHIN:
+            last = decoded.time.passed(inner[-1].due_ms)
+            cut = bisect_right(records, last, key=attrgetter("offset"))
+            records, rest = records[:cut], records[cut:]
+            decoded = self._decode(records)
+            inner = [it for it in inner if it.due_ms <= decoded.time.before_last_ms]
+        clock_ms = decoded.time.clock_ms
+        still_live = self.mark.live and clock_ms == self.mark.clock_ms
+        after = Mark(decoded.last, clock_ms, decoded.live or still_live)
+        due = await self._insist(self._attempt, decoded, [it.viewer for it in inner], after)
+        self.mark = after
+        self._quiet_since, self._clock_then = time.monotonic(), clock_ms
+        if due:
+            await self._fire(due)
+        return rest
+
+    def _decode(self, records: Sequence[Any]) -> Decoded:
+        settings = self._shell.settings
+        return decode_slice(records, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
+
+    async def _due_within(self, decoded: Decoded) -> list[Due]:
+        """Timers that fall due between the records: what they say comes before the last one."""
+        until = decoded.time.before_last_ms
+        return await self._shell.store.due(self.source, until, DUE_WITHIN)
 
     def _now(self, doing: str) -> None:
         """Say what comes next, for whoever wonders what this lane is waiting for."""
@@ -123,17 +151,22 @@ class Lane:
             metrics.FENCED.inc()
             raise
 
-    async def _attempt(self, decoded: Decoded, after: Mark) -> list[Due]:
+    async def _attempt(self, decoded: Decoded, inner: Sequence[str], after: Mark) -> list[Due]:
         self._now("reading titles and their curves from Redis")
         await self._shell.curves.await_titles(decoded.titles)
         await self._shell.curves.refresh(decoded.titles)
         self._now("reading viewers from Redis")
-        async with self._shell.cache.borrowed(list(decoded.viewers)) as entries:
+        names = list(dict.fromkeys([*decoded.viewers, *inner]))
+        async with self._shell.cache.borrowed(names) as entries:
             # A record may set off more than what its own title decides: timers, counts of streaks.
             await self._shell.curves.refresh(_on_the_way(entries))
             applied, refused = self._fold(decoded, entries)
             await self._write(entries)
-            due_out = self._outs(entries, lambda out: decoded.first <= out.offset <= decoded.last)
+            due_out = self._outs(
+                entries,
+                # What timers say after the last record is for when the mark has moved there.
+                lambda out: decoded.first <= out.offset < decoded.last + (not out.due_ms),
+            )
             outs = [pair for pair in due_out if pair[1].topic != REFUSED]
             letters = [
                 decoded.letter(out.offset, reject_of(out))
@@ -142,26 +175,30 @@ class Lane:
             ]
             self._now("publishing to Kafka")
             await self._shell.publisher.publish(outs, decoded.rejects + letters)
-            due = await self._move(after, entries)
+            due = await self._move(after, entries, set(inner))
         metrics.EVENTS.inc(applied)
+        metrics.TIMERS.inc(len(inner))
         metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - refused)
         return due
 
     def _fold(self, decoded: Decoded, entries: list[Entry]) -> tuple[int, int]:
         """Events that were applied, and events that were refused."""
-        context = self._shell.context()
+        context = self._shell.context()._replace(passed=decoded.time.passed)
         source, mark = self.name, self.mark.offset
         applied = refused = 0
-        for entry, work in zip(entries, decoded.viewers.values(), strict=True):
+        for entry in entries:
             viewer = entry.viewer
             viewer.forget_sent(source, mark)
-            for offset, clock_ms, event in work:
+            for offset, clock_ms, event in decoded.viewers.get(viewer.name, ()):
                 try:
                     if viewer.absorb(source, offset, clock_ms, event, context):
                         applied += 1
                 except Reject as reject:
                     viewer.outbox.append(refusal(source, offset, reject))
                     refused += 1
+            if viewer.due_ms <= decoded.time.before_last_ms:
+                viewer.after(source, viewer.marks.get(source, -1))
+                viewer.fire(decoded.time.before_last_ms, context)
         return applied, refused
 
     async def _write(self, entries: Sequence[Entry]) -> None:
@@ -184,16 +221,38 @@ class Lane:
             if out.source == self.name and wanted(out)
         ]
 
-    async def _move(self, mark: Mark, entries: Sequence[Entry]) -> list[Due]:
-        lower = {
-            entry.viewer.name: entry.viewer.due_ms
-            for entry in entries
-            if entry.viewer.due_ms < min(entry.indexed_ms, NEVER)
-        }
-        due = await self._move_mark(mark, Timers(lower, {}, ()))
-        for entry in entries:
-            entry.indexed_ms = min(entry.indexed_ms, entry.viewer.due_ms)
+    async def _move(self, mark: Mark, entries: Sequence[Entry], looked_at: set[str]) -> list[Due]:
+        """Move the mark; the index of timers is set for those looked at, else brought forward."""
+        lower, put, drop = {}, {}, []
+        times = [self._next_look(entry.viewer, mark.offset, 0) for entry in entries]
+        for entry, time_ms in zip(entries, times, strict=True):
+            if entry.viewer.name in looked_at:
+                if time_ms < NEVER:
+                    put[entry.viewer.name] = time_ms
+                else:
+                    drop.append(entry.viewer.name)
+            elif time_ms < min(entry.indexed_ms, NEVER):
+                lower[entry.viewer.name] = time_ms
+        due = await self._move_mark(mark, Timers(lower, put, drop))
+        for entry, time_ms in zip(entries, times, strict=True):
+            looked = entry.viewer.name in looked_at
+            entry.indexed_ms = time_ms if looked else min(entry.indexed_ms, time_ms)
         return due
+
+    def _next_look(self, viewer: Viewer, offset: int, told_ms: int) -> int:
+        """When to look at a viewer again, in ms.
+
+        That is at their next timer, or at the time of one that has said something after
+        ``offset`` which is not published yet: all such until ``told_ms`` is.
+        """
+        if not viewer.outbox:
+            return viewer.due_ms
+        waiting = [
+            out.due_ms
+            for out in viewer.outbox
+            if out.offset == offset and out.due_ms > told_ms and out.source == self.name
+        ]
+        return min([viewer.due_ms, *waiting])
 
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
         self._now("moving the mark in Redis")
@@ -235,36 +294,40 @@ class Lane:
 
     async def _fire(self, due: list[Due]) -> None:
         while due:
-            due = await self._insist(self._attempt_timers, due)
+            until = self.mark.clock_ms
+            if len(due) == DUE_AT_ONCE:
+                # Whole milliseconds only: what goes out stays in order of time, then of viewers.
+                until = max(due[0].due_ms, due[-1].due_ms - 1)
+                due = await self._shell.retry(self._shell.store.due, self.source, until, ALL)
+            due = await self._insist(self._attempt_timers, [it.viewer for it in due], until)
 
-    async def _attempt_timers(self, due: list[Due]) -> list[Due]:
-        """Fire timers up to the last one listed, so that what goes out stays in order of time."""
-        names = [item.viewer for item in due]
-        until = self.mark.clock_ms if len(due) < DUE_AT_ONCE else due[-1].due_ms
+    async def _attempt_timers(self, names: Sequence[str], until: int) -> list[Due]:
         self._now("reading viewers whose timers are due from Redis")
         async with self._shell.cache.borrowed(names) as entries:
             await self._shell.curves.refresh(_on_the_way(entries))
             context = self._shell.context()
             for entry in entries:
                 entry.viewer.after(self.name, self.mark.offset)
-                entry.viewer.fire(until, context, alone=True)
+                entry.viewer.fire(until, context)
             await self._write(entries)
             outs = self._outs(
-                entries, lambda out: out.due_ms > 0 and out.offset == self.mark.offset
+                entries, lambda out: 0 < out.due_ms <= until and out.offset == self.mark.offset
             )
             self._now("publishing to Kafka")
             await self._shell.publisher.publish(outs, ())
-            more = await self._reindex(entries)
+            more = await self._reindex(entries, until)
         metrics.TIMERS.inc(len(names))
         return more
 
-    async def _reindex(self, entries: Sequence[Entry]) -> list[Due]:
-        put = {e.viewer.name: e.viewer.due_ms for e in entries if e.viewer.due_ms < NEVER}
-        drop = [e.viewer.name for e in entries if e.viewer.due_ms >= NEVER]
+    async def _reindex(self, entries: Sequence[Entry], told_ms: int) -> list[Due]:
+        times = [self._next_look(e.viewer, self.mark.offset, told_ms) for e in entries]
+        named = [(entry.viewer.name, at) for entry, at in zip(entries, times, strict=True)]
+        put = {name: at for name, at in named if at < NEVER}
+        drop = [name for name, at in named if at >= NEVER]
         due = await self._move_mark(self.mark, Timers({}, put, drop))
-        for entry in entries:
-            entry.indexed_ms = entry.viewer.due_ms
-            entry.viewer.forget_sent(self.name, self.mark.offset)
+        for entry, at in zip(entries, times, strict=True):
+            entry.indexed_ms = at
+            entry.viewer.forget_sent(self.name, self.mark.offset, told_ms)
         return due
 
 

@@ -148,9 +148,17 @@ class RedisStore(RedisClient):
             raise _refusal(source, error) from error
         if claim:
             claim.step = step + 1
-        return [
-            Due(answer[i].decode(), int(float(answer[i + 1]))) for i in range(0, len(answer), 2)
-        ]
+        return _dues(answer)
+
+    async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
+        """See ``Store.due``."""
+        key = self._keys.due(self._group, *source)
+        (answer,) = await self.ask(
+            [("ZRANGEBYSCORE", key, "-inf", until_ms, "WITHSCORES", "LIMIT", 0, most)]
+        )
+        if answer and isinstance(answer[0], list | tuple):  # as some clients read scores
+            answer = [part for pair in answer for part in pair]
+        return _dues(answer)
 
     # -- whom we are talking to ------------------------------------------------------------------
     async def inspect(self, connection: Any) -> None:
@@ -193,6 +201,10 @@ def _stored(answer: list[bytes | None]) -> Stored:
     if version is None:
         return FRESH
     return Stored(int(version), live or b"", rest or b"", out or b"")
+
+
+def _dues(answer: Sequence[Any]) -> list[Due]:
+    return [Due(answer[i].decode(), int(float(answer[i + 1]))) for i in range(0, len(answer), 2)]
 
 
 def _pairs(fields: Any) -> list[Any]:

@@ -103,6 +103,10 @@ class Store(Protocol):
         """Marks of the sources that have one."""
         ...
 
+    async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
+        """At most ``most`` viewers with a timer due by ``until_ms``, by time and name."""
+        ...
+
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
         """Move mark and timers on together; at most ``most`` viewers due by the mark's clock.
 
@@ -197,7 +201,12 @@ class MemoryStore:
         times.update(timers.put)
         for viewer in timers.drop:
             times.pop(viewer, None)
-        found = sorted((due, viewer) for viewer, due in times.items() if due <= mark.clock_ms)
+        return await self.due(source, mark.clock_ms, most)
+
+    async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
+        """See ``Store.due``."""
+        times = self.kept.timers.get(source, {})
+        found = sorted((due, viewer) for viewer, due in times.items() if due <= until_ms)
         return [Due(viewer, due) for due, viewer in found[:most]]
 
     async def close(self) -> None:

@@ -429,6 +429,15 @@ async def test_real_times_in_milliseconds_are_kept_exactly(held):
     assert await timers(held, at_ms) == [Due("a", at_ms)]
 
 
+async def test_what_is_due_may_be_asked_without_moving_anything(held):
+    await timers(held, 5, lower={"a": 10, "b": 20, "c": 20})
+    assert await held.store.due(SOURCE, 9, 10) == []
+    assert await held.store.due(SOURCE, 20, 10) == [Due("a", 10), Due("b", 20), Due("c", 20)]
+    assert await held.store.due(SOURCE, 20, 2) == [Due("a", 10), Due("b", 20)]
+    assert await held.store.marks([SOURCE]) == {SOURCE: Mark(1, 5)}
+    assert await held.store.due((SOURCE[0], SOURCE[1] + 1), 20, 10) == []
+
+
 async def test_each_partition_has_its_own_timers(held):
     await timers(held, 0, lower={"a": 100})
     other = (SOURCE[0], SOURCE[1] + 1)

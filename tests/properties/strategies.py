@@ -267,7 +267,7 @@ class Watching:
         """Let the stream's time go on without a word of this viewer."""
         self.clock_ms = max(self.clock_ms, until_ms)
         self.viewer.after(SOURCE, self.offset)
-        self.viewer.fire(self.clock_ms, self.world, alone=True)
+        self.viewer.fire(self.clock_ms, self.world)
 
     def sent(self, topic: str) -> list[dict[str, Any]]:
         """Bodies of everything that went out to a topic, oldest first."""

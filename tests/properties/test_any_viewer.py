@@ -104,7 +104,7 @@ def test_slices_reloads_and_timers_change_nothing(events: list[Event], data) -> 
             viewer = sliced.read()
         if number in fires:
             viewer.after(SOURCE, offset)
-            viewer.fire(max(clock, one.knot.at_ms), WORLD, alone=True)
+            viewer.fire(max(clock, one.knot.at_ms), WORLD)
             sliced.write(viewer, WORLD)
         if not viewer.touched:  # all that went out is written, and so published
             viewer.forget_sent(SOURCE, offset - 1)
@@ -127,7 +127,7 @@ def finish(viewer: Viewer, store: Store, offset: int, clock_ms: int) -> None:
     """Let all timers of the next 400 days fire, in two goes, and store the whole state."""
     for until in (clock_ms, FAR):
         viewer.after(SOURCE, offset)
-        viewer.fire(until, WORLD, alone=True)
+        viewer.fire(until, WORLD)
     viewer.rest_changed = viewer.touched = True
     store.write(viewer, WORLD)
 
