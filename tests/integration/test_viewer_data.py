@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -445,6 +446,29 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_deleted(run, argumen
     result = run("erase", *arguments)
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_an_erase_that_breaks_off_says_how_far_it_came(settings, make_topics, tmp_path):
+    make_topics(settings)
+    file = tmp_path / "ids"
+    file.write_text("".join(f"viewer-{number}\n" for number in range(100_000)))
+    with Stack(existing=Existing(kafka_bootstrap=settings.kafka_bootstrap)) as own:
+        env = variables_of(settings, REDIS_URL=own.redis_url)
+        with subprocess.Popen(
+            [HOOKPOINT, "viewer", "erase", "--file", str(file), "--yes", "--json"],
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as erasing:
+            assert erasing.stdout is not None
+            first = orjson.loads(erasing.stdout.readline())
+            own.redis.kill()
+            receipts, said = erasing.communicate(timeout=60)
+    assert first["viewer"] == "viewer-0"
+    count = 1 + len(receipts.splitlines())
+    assert erasing.returncode == 1
+    assert f"broken off: {count:,} of 100,000 viewers are erased" in said.decode()
+    assert "hookpoint: Redis at 127.0.0.1:" in said.decode()
 
 
 def test_with_kafka_away_nothing_is_erased_and_it_is_said(settings, redis_client):
