@@ -29,6 +29,8 @@ class Curves:
         self._snapshot = snapshot
         self._seen: dict[str, float] = {}
         self._awaited: dict[str, float] = {}
+        # A lane that finds a title being looked up must wait for the answer, not decide without.
+        self._looking = asyncio.Lock()
 
     async def await_titles(self, titles: Iterable[str]) -> None:
         """Give titles that are not known yet a moment to arrive, once a minute each.
@@ -48,6 +50,10 @@ class Curves:
 
     async def refresh(self, titles: Iterable[str]) -> None:
         """Look up the curves of ``titles`` that were not looked up for a while."""
+        async with self._looking:
+            await self._refresh(titles)
+
+    async def _refresh(self, titles: Iterable[str]) -> None:
         if len(self._seen) > MOST_SEEN:
             self._seen.clear()
         wanted = stale(self._seen, titles, time.monotonic(), EVERY_S)

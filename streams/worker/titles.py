@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -157,9 +158,15 @@ class Snapshot:
     def __init__(self, store: TitleStore) -> None:
         self._store = store
         self.catalogue = Catalogue()
+        # Of two answers under way the older might come last, and take the version back.
+        self._asking = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Take in what changed since the last time."""
+        async with self._asking:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         version, news = await self._store.news(self.catalogue.version)
         if not news:
             return
