@@ -31,6 +31,8 @@ LOOK_EVERY_S = 1.0
 SUSPENDED_S = 3.0
 """A gap this long between two looks means that the whole process did not run, not just its loop."""
 SAY_WITHIN_S = 5.0
+END_WITHIN_LOOKS = 30
+"""So many looks may an orderly end take: without a limit one that hangs is never started again."""
 STARVED_TIMES = 5
 """How much longer one lane may get no records while others do: with many partitions and a long
 backlog their turn can be a while away."""
@@ -58,6 +60,13 @@ class View(NamedTuple):
     """Whether there is a reason to stand still: an outage, a rebalance, the start."""
 
 
+class Still(NamedTuple):
+    """A lane that has work: for how long it has come no further, and with what."""
+
+    for_s: float
+    doing: str
+
+
 class Progress:
     """How long the event loop, and each lane that has work, has come no further."""
 
@@ -68,7 +77,6 @@ class Progress:
         self._looked_at = self._awake_since = clock()
         self._turned_at: float | None = None
         self._still_since: dict[Works, float] = {}
-        self._names: dict[Works, str] = {}
 
     def turn(self) -> None:
         """Note that the event loop turns. To be called by a task of it, several times a second."""
@@ -93,20 +101,24 @@ class Progress:
         self._looked_at = now
         return now
 
-    def look(self) -> float:
-        """Note who has moved since the last time; returns the time of the look, monotonic s."""
+    def look(self) -> dict[str, Still]:
+        """Note who has moved since the last time; returns those with work, by partition."""
         lanes = dict(self._view.lanes())
         excused = self._view.excused()
         with self._lock:
             now = self._note_time()
             before = self._still_since
-            self._still_since = {
+            since = {
                 lane: max(before.get(lane, now), lane.doing_since, self._awake_since)
                 for source, lane in lanes.items()
                 if not excused and self._has_work(source, lane)
             }
-            self._names = {lane: f"{topic}/{number}" for (topic, number), lane in lanes.items()}
-        return now
+            self._still_since = since
+        return {
+            f"{topic}/{number}": Still(now - since[lane], lane.doing)
+            for (topic, number), lane in lanes.items()
+            if lane in since
+        }
 
     def _has_work(self, source: Source, lane: Works) -> bool:
         return lane.doing != WAITING or self._view.behind(source, lane.mark.offset) > 0
@@ -116,16 +128,14 @@ class Progress:
         loop_s = self.loop_still_s()
         if loop_s >= after_s:
             return f"the event loop has not turned for {loop_s:.0f} s"
-        now = self.look()
-        still = {lane: now - since for lane, since in self._still_since.items()}
-        if not still:
-            return None
-        if min(still.values()) >= after_s:
-            return f"there is work, and no lane has come further for {min(still.values()):.0f} s"
-        for lane, still_s in still.items():
+        lanes = self.look()
+        least_s = min((lane.for_s for lane in lanes.values()), default=0.0)
+        if lanes and least_s >= after_s:
+            return f"there is work, and no lane has come further for {least_s:.0f} s"
+        for name, lane in lanes.items():
             patience_s = after_s * STARVED_TIMES if lane.doing == WAITING else after_s
-            if still_s >= patience_s:
-                return f"{self._names[lane]} has been {lane.doing} for {still_s:.0f} s"
+            if lane.for_s >= patience_s:
+                return f"{name} has been {lane.doing} for {lane.for_s:.0f} s"
         return None
 
     def doings(self) -> dict[str, str]:
@@ -158,7 +168,7 @@ class Watchdog:
             self._thread.start()
 
     def stop(self) -> None:
-        """Look no more: the worker ends by itself."""
+        """The worker ends by itself; from here on it is only watched whether it does."""
         self._stopped.set()
 
     def _keep_looking(self) -> None:
@@ -167,6 +177,9 @@ class Watchdog:
             if why is not None:
                 self._end_process(why)
                 return
+        for _ in range(END_WITHIN_LOOKS):  # not the time: a suspended process cannot end
+            time.sleep(LOOK_EVERY_S)
+        self._end_process("it was to end, and did not")
 
     def _end_process(self, why: str) -> None:
         # In a thread: what stands still may be the very pipe that the log goes to.

@@ -205,18 +205,40 @@ def test_the_watchdog_says_what_is_stuck_and_ends_the_process_with_its_own_code(
     assert "_keep_looking" in capfd.readouterr().err, "no stacks of the threads"
 
 
-def test_a_watchdog_that_was_stopped_ends_nothing():
+def a_stuck_world():
     world = World()
     world.progress.turn()
-    ended = threading.Event()
-    watchdog = Watchdog(world.progress, AFTER_S, lambda _: ended.set())
-    watchdog.stop()
-    watchdog.start()
     for _ in range(int(2 * AFTER_S)):
         world.clock.now += 1
         world.progress.look()
     assert world.progress.stuck(AFTER_S)
+    return world
+
+
+def test_a_worker_that_ends_by_itself_is_not_judged_any_more():
+    ended = threading.Event()
+    watchdog = Watchdog(a_stuck_world().progress, AFTER_S, lambda _: ended.set())
+    watchdog.start()
+    watchdog.stop()
     assert not ended.wait(1.5)
+
+
+def test_a_worker_that_was_to_end_and_does_not_is_ended(monkeypatch):
+    monkeypatch.setattr("streams.worker.watchdog.END_WITHIN_LOOKS", 1)
+    codes = []
+    ended = threading.Event()
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    watchdog = Watchdog(World().progress, AFTER_S, end)
+    watchdog.start()
+    with capture_logs() as lines:
+        watchdog.stop()
+        assert ended.wait(5)
+    assert codes == [FAILED]
+    assert lines[0]["why"] == "it was to end, and did not"
 
 
 def test_a_log_that_cannot_be_written_does_not_keep_it_alive(monkeypatch):
