@@ -224,7 +224,7 @@ class Lane:
     async def _move(self, mark: Mark, entries: Sequence[Entry], looked_at: set[str]) -> list[Due]:
         """Move the mark; the index of timers is set for those looked at, else brought forward."""
         lower, put, drop = {}, {}, []
-        times = [self._next_look(entry.viewer, mark.offset, 0) for entry in entries]
+        times = [self._next_look(entry.viewer, mark, 0) for entry in entries]
         for entry, time_ms in zip(entries, times, strict=True):
             if entry.viewer.name in looked_at:
                 if time_ms < NEVER:
@@ -239,18 +239,24 @@ class Lane:
             entry.indexed_ms = time_ms if looked else min(entry.indexed_ms, time_ms)
         return due
 
-    def _next_look(self, viewer: Viewer, offset: int, told_ms: int) -> int:
+    def _next_look(self, viewer: Viewer, mark: Mark, told_ms: int) -> int:
         """When to look at a viewer again, in ms.
 
-        That is at their next timer, or at the time of one that has said something after
-        ``offset`` which is not published yet: all such until ``told_ms`` is.
+        That is at their next timer, or at the time of one that has said something which is not
+        published yet: right after the mark, all such until ``told_ms`` is; or further on, where a
+        predecessor that died had decided a longer slice. What is further on but past by the mark
+        already follows a record of the viewer's own, and comes with it.
         """
         if not viewer.outbox:
             return viewer.due_ms
         waiting = [
             out.due_ms
             for out in viewer.outbox
-            if out.offset == offset and out.due_ms > told_ms and out.source == self.name
+            if out.source == self.name
+            and (
+                (out.offset == mark.offset and out.due_ms > told_ms)
+                or (out.offset > mark.offset and out.due_ms > mark.clock_ms)
+            )
         ]
         return min([viewer.due_ms, *waiting])
 
@@ -320,7 +326,7 @@ class Lane:
         return more
 
     async def _reindex(self, entries: Sequence[Entry], told_ms: int) -> list[Due]:
-        times = [self._next_look(e.viewer, self.mark.offset, told_ms) for e in entries]
+        times = [self._next_look(e.viewer, self.mark, told_ms) for e in entries]
         named = [(entry.viewer.name, at) for entry, at in zip(entries, times, strict=True)]
         put = {name: at for name, at in named if at < NEVER}
         drop = [name for name, at in named if at >= NEVER]
