@@ -14,14 +14,15 @@ import sys
 import time
 import uuid
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 import redis
 from brokers import SESSION_TIMEOUT_S
 from kafka import KafkaProducer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from config.settings import Settings, TopicNames
 from consumers.feed import Feed
@@ -47,6 +48,7 @@ READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.05
 
+REDIS_AWAY = (redis.RedisError, redis.exceptions.RedisClusterException)
 Ends = dict[int, int]
 """Highest offset per partition of a topic."""
 
@@ -89,29 +91,30 @@ def own_settings(stack: Stack, **more: Any) -> Settings:
 # -- the process -----------------------------------------------------------------------------------
 def environment(settings: Settings, **more: str) -> dict[str, str]:
     """Variables that make a worker run on ``settings``, and nothing else of ours."""
-    chosen = {
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "REDIS_URL": settings.redis_url.get_secret_value(),
-        "REDIS_CLUSTER": str(settings.redis_cluster).lower(),
-        "GROUP": settings.group,
-        "KEY_PREFIX": settings.key_prefix,
-        "PARTITIONS": str(settings.partitions),
-        "SESSION_TIMEOUT_S": str(settings.session_timeout_s),
-        "IDLE_AFTER_S": str(settings.idle_after_s),
-        "SLICE_MAX": str(settings.slice_max),
-        "IO_TIMEOUT_S": str(settings.io_timeout_s),
-        "OUTAGE_MAX_S": str(settings.outage_max_s),
-        # Unless a test sets one: workers of tests run side by side.
-        "WEB_PORT": str(settings.web_port if "web_port" in settings.model_fields_set else 0),
-        "LOG_FORMAT": "json",
-        **{f"TOPICS__{role.upper()}": name for role, name in settings.topics},
-    }
+    used = settings.model_copy(update={"log_format": "json"})
+    if "web_port" not in settings.model_fields_set:  # workers of tests run side by side
+        used = used.model_copy(update={"web_port": 0})
+    chosen = dict(_variables("HOOKPOINT_", used))
     outside = {name: text for name, text in os.environ.items() if not name.startswith("HOOKPOINT_")}
-    return outside | {f"HOOKPOINT_{name}": text for name, text in chosen.items()} | more
+    return outside | chosen | more
+
+
+def _variables(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            yield from _variables(f"{prefix}{name.upper()}__", value)
+        elif isinstance(value, SecretStr):
+            yield prefix + name.upper(), value.get_secret_value()
+        elif is_dataclass(value):
+            yield prefix + name.upper(), orjson.dumps(value).decode()
+        elif value is not None:
+            yield prefix + name.upper(), str(value)
 
 
 class WorkerProcess:
     """One worker. Killed at the end of its ``with`` block if it still runs."""
+
+    stdin: int = subprocess.DEVNULL
 
     def __init__(
         self,
@@ -128,7 +131,7 @@ class WorkerProcess:
                 command,
                 env=environment(settings, **variables),
                 cwd=folder,  # no .env file of the repository's
-                stdin=subprocess.DEVNULL,
+                stdin=self.stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -318,7 +321,7 @@ def absorbed(client: redis.Redis, settings: Settings, topic: str, ends: Ends) ->
     """Whether the marks have reached ``ends``; False while Redis does not answer."""
     try:
         held = marks(client, settings, topic)
-    except redis.RedisError:
+    except REDIS_AWAY:
         return False
     return all(held.get(partition, -1) >= offset for partition, offset in ends.items())
 
@@ -333,7 +336,7 @@ def settled(client: redis.Redis, settings: Settings, ends: Ends) -> bool:
             clock: Any = client.hget(keys.mark(settings.group, topic, partition), "clock_ms")
             if client.zcount(keys.due(settings.group, topic, partition), "-inf", clock):
                 return False
-    except redis.RedisError:
+    except REDIS_AWAY:
         return False
     return True
 
@@ -345,60 +348,6 @@ def read_topic(settings: Settings, topic: str) -> list[RawRecord]:
         return list(feed.whats_there())
     finally:
         feed.close()
-
-
-class Outcome(NamedTuple):
-    """All that may be compared of two runs over the same input.
-
-    ``version`` and ``out`` of a state count writes and depend on where slices ended, so they are
-    no part of it.
-    """
-
-    keys: dict[str, dict[bytes, bytes]]
-    sessions: dict[str, dict[str, Any]]
-    signals: dict[str, bytes]
-
-
-def outcome(client: redis.Redis, settings: Settings) -> Outcome:
-    """What a run has left in Redis and on Kafka.
-
-    Raises:
-        AssertionError: a record was sent twice with two bodies.
-    """
-    sessions: dict[tuple[str, int], bytes] = {}
-    for record in read_topic(settings, settings.topics.sessions):
-        body = orjson.loads(record.value or b"")
-        same_once(sessions, (body["id"], body["revision"]), record.value)
-    signals: dict[str, bytes] = {}
-    for record in read_topic(settings, settings.topics.signals):
-        same_once(signals, orjson.loads(record.value or b"")["id"], record.value)
-    latest: dict[str, dict[str, Any]] = {}
-    for (name, _), value in sorted(sessions.items()):
-        latest[name] = orjson.loads(value)
-    return Outcome(_keys(client, settings), latest, signals)
-
-
-def same_once(kept: dict[Any, bytes], name: Any, value: bytes | None) -> None:
-    """Keep a record by its identity; what comes again must be the same, byte for byte."""
-    assert value is not None
-    assert kept.setdefault(name, value) == value, f"{name} was sent with two bodies"
-
-
-def _keys(client: redis.Redis, settings: Settings) -> dict[str, dict[bytes, bytes]]:
-    """Viewers' hashes by key name without the prefix; of the state, what a fold decides alone."""
-    raw = redis.Redis.from_url(settings.redis_url.get_secret_value())
-    found: dict[str, dict[bytes, bytes]] = {}
-    with raw:
-        for word in ("state", "taste", "progress", "hooked"):
-            names = sorted(client.scan_iter(match=f"{settings.key_prefix}{word}:*", count=5000))
-            pipeline = raw.pipeline(transaction=False)
-            for name in names:
-                pipeline.hgetall(name)
-            for name, fields in zip(names, pipeline.execute(), strict=True):
-                if word == "state":
-                    fields = {k: v for k, v in fields.items() if k in (b"live", b"rest")}  # noqa: PLW2901
-                found[name.removeprefix(settings.key_prefix)] = fields
-    return found
 
 
 @contextmanager

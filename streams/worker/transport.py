@@ -11,6 +11,7 @@ a hint, and never trusted to be right.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 250
 """How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker
 that does not is asked again after this."""
+SEEK_SHARE = 0.8
+"""Of the time that Faust gives a seek."""
 
 
 class Slice(NamedTuple):
@@ -189,6 +192,24 @@ class Consumer(driver.Consumer):
         acked.clear()
         self._acked_index[tp].clear()
         return last + 1
+
+    async def perform_seek(self) -> None:
+        """As Faust does, and again for as long as Redis or Kafka is away.
+
+        Raises:
+            IllegalStateError: not yet. Faust then waits for the next signal to start, which is
+                given here; if it were left to run out of time, it would never start again.
+        """
+        seeking = asyncio.ensure_future(super().perform_seek())
+        try:
+            await asyncio.wait({seeking}, timeout=SEEK_SHARE * self.app.conf.broker_request_timeout)
+            if not seeking.done():
+                log.warning("positions are not known yet, looking them up again")
+                self.app.tables.recovery.signal_recovery_start.set()
+                raise IllegalStateError("positions are not known yet")
+            seeking.result()
+        finally:
+            seeking.cancel()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to just behind its mark; without one, to the beginning."""

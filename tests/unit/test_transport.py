@@ -239,6 +239,16 @@ LINES_RELIED_ON = [
         "every rebalance must end with a seek, before records flow again",
     ),
     (
+        Recovery._resume_streams,
+        r"consumer\.perform_seek\(\), timeout=self\.app\.conf\.broker_request_timeout",
+        "the override of perform_seek must know how long Faust waits for it",
+    ),
+    (
+        Recovery._restart_recovery.fun,
+        r"signal_recovery_start[\s\S]*except IllegalStateError as exc:[^#]*continue",
+        "a seek that fails for now must be tried again at the next signal",
+    ),
+    (
         driver.AIOKafkaConsumerThread._create_worker_consumer,
         r'isolation_level: str = "read_uncommitted"',
         "Faust hard-codes the isolation level; if it no longer does, set it the public way",
@@ -269,7 +279,10 @@ def test_faust_calls_what_is_overridden():
 
 
 def test_the_overrides_are_overrides_and_take_what_faust_gives():
-    for name in ("getmany", "_new_offset", "_add_gap", "seek_to_committed", "_new_consumer_thread"):
+    for name in (
+        "getmany", "_new_offset", "_add_gap", "perform_seek", "seek_to_committed",
+        "_new_consumer_thread",
+    ):  # fmt: skip
         ours, theirs = getattr(Consumer, name), getattr(driver.Consumer, name)
         assert ours is not theirs
         assert parameters(ours) == parameters(theirs), name

@@ -1,0 +1,201 @@
+"""What a run over some input has left behind, and how it differs from another run's.
+
+A reader of sessions and signals drops what it knows by id. A reader of ``title-progress`` keeps one
+mark per source partition, in the order of lineage; what it lets through must be the same records,
+each once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import redis
+from workers import read_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from config.settings import Settings
+    from consumers.records import RawRecord
+
+VIEWER_KEYS = ("state", "taste", "progress", "hooked")
+DECIDED = (b"live", b"rest")
+"""What a state holds that a fold decides alone: ``version`` and ``out`` count writes and depend on
+where slices ended."""
+Place = tuple[int, ...]
+SHOWN = 300
+
+
+class Outcome(NamedTuple):
+    """All that may be compared of two runs over the same input."""
+
+    keys: dict[str, dict[bytes, bytes]]
+    sessions: dict[str, bytes]
+    """The latest revision by id."""
+    signals: dict[str, bytes]
+    rejects: dict[str, bytes]
+    progress: Counter[bytes]
+    """What a reader of title-progress lets through."""
+    records: Counter[str]
+    """Records on each topic, repetitions and all."""
+    contradictions: list[str]
+    """Records that were sent twice with two bodies."""
+    lineages: dict[bytes, list[str]]
+    """Every place where a record of title-progress lies, and its lineage."""
+
+
+def open_redis(settings: Settings) -> Any:
+    """A client of the Redis or Redis Cluster that a run writes to; bytes in and out."""
+    url = settings.redis_url.get_secret_value()
+    if settings.redis_cluster:
+        return redis.RedisCluster.from_url(url)
+    return redis.Redis.from_url(url)
+
+
+def outcome(settings: Settings) -> Outcome:
+    """What a run has left in Redis and on Kafka."""
+    topics, contradictions, records = settings.topics, [], Counter()
+
+    def by_name(topic: str, name_of: Any) -> dict[Any, bytes]:
+        found: dict[Any, bytes] = {}
+        for record in read_topic(settings, topic):
+            records[topic] += 1
+            name = name_of(record)
+            if found.setdefault(name, record.value) != record.value:
+                contradictions.append(f"{topic}: {name} was sent with two bodies")
+        return found
+
+    revisions = by_name(topics.sessions, _revision)
+    latest = {name: value for (name, _), value in sorted(revisions.items())}
+    signals = by_name(topics.signals, lambda record: orjson.loads(record.value)["id"])
+    rejects = by_name(topics.rejects, lambda record: record.key.decode())
+    told = read_topic(settings, topics.progress)
+    records[topics.progress] = len(told)
+    lineages: dict[bytes, list[str]] = {}
+    for record in told:
+        lineage = record.headers["lineage"].decode()
+        lineages.setdefault(record.value, []).append(
+            f"{record.partition}@{record.offset}: {lineage}"
+        )
+    progress = Counter(record.value for record in by_mark(told))
+    keys = viewer_keys(settings)
+    return Outcome(keys, latest, signals, rejects, progress, records, contradictions, lineages)
+
+
+def _revision(record: RawRecord) -> tuple[str, int]:
+    body = orjson.loads(record.value)
+    return body["id"], body["revision"]
+
+
+def by_mark(records: Iterable[RawRecord]) -> Iterable[RawRecord]:
+    """Those that lie beyond the reader's mark for the partition of events that they stem from."""
+    marks: dict[tuple[int, str, str], Place] = {}
+    for record in records:
+        topic, partition, *place = record.headers["lineage"].decode().split("/")
+        source, at = (record.partition, topic, partition), tuple(map(int, place))
+        if at > marks.get(source, ()):
+            marks[source] = at
+            yield record
+
+
+def viewer_keys(settings: Settings) -> dict[str, dict[bytes, bytes]]:
+    """Viewers' hashes by key name without the prefix; of the state, what a fold decides alone."""
+    found: dict[str, dict[bytes, bytes]] = {}
+    prefix = settings.key_prefix.encode()
+    with open_redis(settings) as client:
+        for word in VIEWER_KEYS:
+            match = f"{settings.key_prefix}{word}:*"
+            names = sorted(client.scan_iter(match=match, count=5000))
+            pipeline = client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hgetall(name)
+            for name, fields in zip(names, pipeline.execute(), strict=True):
+                kept = {k: v for k, v in fields.items() if word != "state" or k in DECIDED}
+                found[name.removeprefix(prefix).decode()] = kept
+    return found
+
+
+class Differences(NamedTuple):
+    """How one run differs from the undisturbed one; all empty if it does not.
+
+    Each is a list of what is wrong, named.
+    """
+
+    keys_lost: list[str]
+    keys_extra: list[str]
+    keys_different: list[str]
+    sessions_missing: list[str]
+    sessions_extra: list[str]
+    sessions_different: list[str]
+    signals_missing: list[str]
+    signals_extra: list[str]
+    signals_different: list[str]
+    rejects_missing: list[str]
+    rejects_extra: list[str]
+    rejects_different: list[str]
+    progress_missing: list[str]
+    progress_doubled: list[str]
+    two_bodies: list[str]
+
+    def counts(self) -> dict[str, int]:
+        """How many of each."""
+        return {name: len(found) for name, found in self._asdict().items()}
+
+    def in_full(self) -> str:
+        """All of each kind."""
+        return "\n".join(
+            f"{name}: {one}" for name, found in self._asdict().items() for one in found
+        )
+
+    def __str__(self) -> str:
+        """The first of each kind."""
+        return "\n".join(
+            f"{name}: {len(found)}, first {found[0][:SHOWN]}"
+            for name, found in self._asdict().items()
+            if found
+        )
+
+
+def differences(found: Outcome, expected: Outcome) -> Differences:
+    """What is wrong with ``found``."""
+    return Differences(
+        *_compared(found.keys, expected.keys),
+        *_compared(found.sessions, expected.sessions),
+        *_compared(found.signals, expected.signals),
+        *_compared(found.rejects, expected.rejects),
+        _traced(expected.progress - found.progress, found),
+        _traced(found.progress - expected.progress, found),
+        found.contradictions + expected.contradictions,
+    )
+
+
+def _traced(bodies: Iterable[bytes], found: Outcome) -> list[str]:
+    return [f"{found.lineages.get(body)} {body.decode()}" for body in bodies]
+
+
+def _compared(
+    found: Mapping[str, Any], expected: Mapping[str, Any]
+) -> tuple[list[str], list[str], list[str]]:
+    different = [
+        f"{name}: {_shown(found[name], expected[name])}"
+        for name in sorted(expected.keys() & found.keys())
+        if found[name] != expected[name]
+    ]
+    missing = [f"{name}: {expected[name]}" for name in sorted(expected.keys() - found.keys())]
+    extra = [f"{name}: {found[name]}" for name in sorted(found.keys() - expected.keys())]
+    return missing, extra, different
+
+
+def _shown(found: Any, expected: Any) -> str:
+    if isinstance(found, dict):
+        fields = [k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k)]
+        return "; ".join(f"{k} is {found.get(k)} instead of {expected.get(k)}" for k in fields)
+    return f"{found} instead of {expected}"
+
+
+def assert_equal(found: Outcome, expected: Outcome) -> None:
+    """Fails with the first difference of each kind, not with two whole runs."""
+    wrong = differences(found, expected)
+    assert not any(wrong), str(wrong)
