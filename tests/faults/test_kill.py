@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import redis
 from brokers import a_stack
+from outcomes import Outcome, assert_equal, outcome
 from pydantic import SecretStr
 from workers import (
     NEVER_IDLE_S,
     Ends,
-    Outcome,
     WorkerProcess,
     absorbed,
     marks,
-    outcome,
     send_events,
     send_titles,
     settled,
@@ -119,7 +118,7 @@ class Run:
         worker.wait_for("the end of the events", self.done, within_s)
         code, _ = worker.stop()
         assert code == 0, worker.tail()
-        return outcome(self.client, self.settings)
+        return outcome(self.settings)
 
 
 @pytest.fixture(scope="module")
@@ -169,18 +168,6 @@ def quiet(given, tmp_path_factory) -> Outcome:
     return found
 
 
-def assert_equal(found, expected) -> None:
-    """Part by part, so that a failure shows the first difference and not two whole runs."""
-    assert sorted(found.keys) == sorted(expected.keys)
-    differing = [name for name in expected.keys if found.keys[name] != expected.keys[name]]
-    shown = [(name, found.keys[name], expected.keys[name]) for name in differing[:1]]
-    assert not differing, f"{len(differing)} keys differ, first {shown}"
-    for kind in ("sessions", "signals"):
-        ours, theirs = getattr(found, kind), getattr(expected, kind)
-        assert sorted(ours) == sorted(theirs), kind
-        assert [name for name in ours if ours[name] != theirs[name]] == [], kind
-
-
 def test_a_second_quiet_run_over_other_slices_ends_the_same(start, quiet):
     """The yardstick itself: nothing depends on where slices begin and end."""
     run = start("again", slice_max=3000, cache_viewers=10)
@@ -223,7 +210,7 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_no_harm(start, 
         if first.running:
             assert first.stop()[0] == 0
     assert_equal(found, quiet)
-    assert_equal(outcome(run.client, run.settings), quiet)
+    assert_equal(outcome(run.settings), quiet)
 
 
 def test_a_redis_that_dies_and_comes_back_from_its_log_is_waited_for(given, start, quiet):
