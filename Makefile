@@ -17,11 +17,12 @@ $(error KAFKA is embedded or apache, not $(KAFKA))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up kafka clean
+.PHONY: help demo test faults check bench up kafka clean
 
 help:
 	@echo "make demo    a simulated audience through the whole pipeline, on servers of its own"
 	@echo "make test    the whole test suite, on servers of its own"
+	@echo "make faults  storms of faults over a running service, on Apache Kafka; SEED=n repeats one"
 	@echo "make check   lint, format and types"
 	@echo "make bench   how fast it is here"
 	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
@@ -53,6 +54,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile $(TESTS)
+
+faults: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m faults.storm $(if $(SEED),--seed $(SEED))
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,158 @@
+"""The real worker, which ends or freezes itself at one precise step, when a test tells it to.
+
+Commands come on standard input, one a line::
+
+    kill write 3      SIGKILL to itself right after the third write of viewers from now on
+    freeze publish 1  SIGSTOP likewise
+    clock 86400       the wall clock jumps so many seconds ahead of the machine's
+    stacks            print what every task is waiting for
+
+The steps, in the order of a slice: ``claim``, ``write`` (viewers in Redis), ``publish``, ``mark``,
+``handle`` (all done but the ack); and ``timer`` (a ``write`` of viewers whose timers have fired,
+nothing of it published yet). The worker dies when its input ends: it never outlives the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}
+
+
+class Clock:
+    """The wall clock, which may jump. Installed before anything else could look at it."""
+
+    ahead_s = 0.0
+
+    def install(self) -> None:
+        """Put this clock where Python code looks for the time."""
+        true_time, true_ns = time.time, time.time_ns
+        time.time = lambda: true_time() + self.ahead_s
+        time.time_ns = lambda: true_ns() + int(self.ahead_s * 1e9)
+
+
+class Traps:
+    """What is to happen at which steps."""
+
+    def __init__(self) -> None:
+        self._armed: list[tuple[str, str, int]] = []
+
+    def arm(self, deed: str, step: str, count: int) -> None:
+        """Do ``deed`` after the ``count``-th time that ``step`` is taken from now on."""
+        self._armed.append((deed, step, count))
+
+    def passed(self, step: str) -> None:
+        """A step was taken."""
+        self._armed = [(deed, at, n - (at == step)) for deed, at, n in self._armed]
+        due = [deed for deed, _, count in self._armed if count == 0]
+        self._armed = [trap for trap in self._armed if trap[2] > 0]
+        for deed in due:
+            os.kill(os.getpid(), SIGNALS[deed])
+
+
+FIRING: ContextVar[bool] = ContextVar("FIRING", default=False)
+"""Whether timers are part of what is being written."""
+
+
+def set_traps(traps: Traps) -> None:
+    """Let the worker's own classes say which steps they take."""
+    # Here, not above: after the clock.
+    from streams.worker.lane import Lane  # noqa: PLC0415
+    from streams.worker.publisher import Publisher  # noqa: PLC0415
+    from streams.worker.redis_store import RedisStore  # noqa: PLC0415
+
+    after(RedisStore, "claim", lambda _: traps.passed("claim"))
+    after(RedisStore, "move_mark", lambda _: traps.passed("mark"))
+    after(Lane, "handle", lambda _: traps.passed("handle"))
+
+    def written(writes: list[Any]) -> None:
+        if writes:
+            traps.passed("write")
+            if FIRING.get():
+                traps.passed("timer")
+
+    after(RedisStore, "write", written)
+    after(Publisher, "publish", lambda outs: outs and traps.passed("publish"))
+    during(Lane, "_attempt", lambda _decoded, inner, *_: bool(inner))
+    during(Lane, "_attempt_timers", lambda *_: True)
+
+
+def after(owner: type, name: str, tell: Callable[[Any], object]) -> None:
+    """Have ``tell`` called with the first argument whenever a method has returned."""
+    method = getattr(owner, name)
+
+    async def wrapped(self: Any, first: Any, *rest: Any) -> Any:
+        if isinstance(first, Iterator):
+            first = list(first)
+        found = await method(self, first, *rest)
+        tell(first)
+        return found
+
+    setattr(owner, name, wrapped)
+
+
+def during(owner: type, name: str, fires: Callable[..., bool]) -> None:
+    """Have ``FIRING`` set while a method runs, if its arguments say that timers are fired."""
+    method = getattr(owner, name)
+
+    async def wrapped(self: Any, *args: Any) -> Any:
+        token = FIRING.set(fires(*args))
+        try:
+            return await method(self, *args)
+        finally:
+            FIRING.reset(token)
+
+    setattr(owner, name, wrapped)
+
+
+def tell_stacks() -> None:
+    """What every task of every event loop is waiting for, one line each, and every thread."""
+    for task in list(asyncio.tasks._all_tasks):
+        places, awaited = [], task.get_coro()
+        while awaited is not None:
+            frame = getattr(awaited, "cr_frame", None)
+            if frame is None:
+                break
+            places.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+            awaited = awaited.cr_await
+        if not task.done():
+            sys.stderr.write(f"task {' > '.join(places)}\n")
+    sys.stderr.flush()
+    faulthandler.dump_traceback(all_threads=True)
+
+
+def obey(traps: Traps, clock: Clock) -> None:
+    """Take commands until there are no more."""
+    for line in sys.stdin:
+        word, *rest = line.split()
+        if word == "clock":
+            clock.ahead_s = float(rest[0])
+        elif word == "stacks":
+            tell_stacks()
+        else:
+            traps.arm(word, rest[0], int(rest[1]))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run the worker as ``hookpoint worker`` does."""
+    clock, traps = Clock(), Traps()
+    clock.install()
+    set_traps(traps)
+    threading.Thread(target=obey, args=(traps, clock), daemon=True).start()
+    from streams.worker.run import run  # noqa: PLC0415 - after the traps
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
