@@ -58,10 +58,12 @@ class Worker:
         self.patience = Patience(settings.outage_max_s)
         self.lag = Lag(settings, self._consumer_positions)
         self.consumer_of: Callable[[], Any] = lambda: None
+        cache = Cache(self.store, settings.rules, settings.cache_viewers)
+        self.store.on_boot = cache.clear
         shell = Shell(
             settings,
             self.store,
-            Cache(self.store, settings.rules, settings.cache_viewers),
+            cache,
             self.publisher,
             Curves(titles, self.snapshot),
             self.context,

@@ -33,7 +33,7 @@ from config.kafka import redis_kwargs
 from streams.worker.store import StoreAway
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from config.settings import Settings
 
@@ -67,6 +67,11 @@ class RedisClient:
         self._prefix = settings.key_prefix
         self._redis = self._connect(settings)
         self._resets = 0
+        self.boots = 0
+        """How often a server was found to have been started again."""
+        self.on_boot: Callable[[], None] = lambda: None
+        """Called then: what is in memory may be newer than what the server has."""
+        self._run_ids: dict[tuple[Any, ...], set[bytes]] = {}
 
     def _connect(self, settings: Settings) -> Redis | RedisCluster:
         url = settings.redis_url.get_secret_value()
@@ -88,10 +93,34 @@ class RedisClient:
         """Greet a server, and look at what it holds before the first command is sent."""
         await connection.on_connect()
         try:
+            await self._recognise(connection)
             await self.inspect(connection)
         except BaseException:
             await connection.disconnect()
             raise
+
+    async def _recognise(self, connection: Any) -> None:
+        """Notice a server that was started again: the last that it was told may be gone.
+
+        Where INFO is not allowed, nothing is noticed.
+
+        Raises:
+            StoreAway: it was; the next call goes on with it.
+        """
+        await connection.send_command("INFO", "server")
+        try:
+            told = await connection.read_response(disable_decoding=True)
+        except ResponseError:
+            return
+        run_id = told.partition(b"run_id:")[2].split(b"\r\n")[0]
+        place = tuple(getattr(connection, name, None) for name in ("host", "port", "path"))
+        known = self._run_ids.setdefault(place, set())
+        is_other = bool(known) and run_id not in known
+        known.add(run_id)
+        if is_other:
+            self.boots += 1
+            self.on_boot()
+            raise StoreAway("Redis was started again")
 
     async def inspect(self, connection: Any) -> None:
         """What to look at on a new connection; it may be to another server than before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import MovedError, ResponseError
@@ -17,6 +18,7 @@ from streams.worker.store import (
     Fenced,
     Mark,
     Source,
+    StoreAway,
     StoreWentBack,
     Timers,
 )
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 STATE_FIELDS = ("version", "live", "rest", "out")
 REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
+
+
+UNMARKED: ContextVar[int | None] = ContextVar("UNMARKED", default=None)
+"""Set in a task between a write of viewers and the move of the mark that stands for them: how often
+the server had been started again by then."""
 
 
 class Claim:
@@ -61,6 +68,7 @@ class RedisStore(RedisClient):
 
     async def write(self, writes: Sequence[Write]) -> None:
         """See ``Store.write``."""
+        UNMARKED.set(self.boots)
         commands = [self._write_command(write) for write in writes]
         answers = await self.run(self._write, commands)
         refused = [w for w, answer in zip(writes, answers, strict=True) if answer != b"ok"]
@@ -133,6 +141,8 @@ class RedisStore(RedisClient):
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
         """See ``Store.move_mark``."""
+        if UNMARKED.get() not in {None, self.boots}:
+            raise StoreAway("Redis was started again since it was told what the mark stands for")
         claim = self._claims.get(source)
         token, step = (claim.token, claim.step) if claim else ("", 0)
         command = (
@@ -148,6 +158,7 @@ class RedisStore(RedisClient):
             raise _refusal(source, error) from error
         if claim:
             claim.step = step + 1
+        UNMARKED.set(None)
         return _dues(answer)
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
