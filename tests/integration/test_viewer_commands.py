@@ -189,9 +189,12 @@ def test_an_erase_that_breaks_off_says_how_far_it_came(settings, make_topics, tm
             stderr=subprocess.PIPE,
         ) as erasing:
             assert erasing.stdout is not None
+            assert erasing.stderr is not None
             first = orjson.loads(erasing.stdout.readline())
             own.redis.kill()
-            receipts, said = erasing.communicate(timeout=60)
+            # Not `communicate`: it would miss what `readline` has read ahead.
+            receipts, said = erasing.stdout.read(), erasing.stderr.read()
+            erasing.wait(60)
     assert first["viewer"] == "viewer-0"
     count = 1 + len(receipts.splitlines())
     assert erasing.returncode == 1
