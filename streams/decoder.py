@@ -48,7 +48,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True):
     from_position_s: Position | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=MAX_RATE)] | None = None
     seq: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = NO_SEQ
-    duration_s: int | float | None = None
+    duration_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_POSITION_S)] | None = None
     autoplay: bool | None = None
     device: str | None = None
     country: str | None = None

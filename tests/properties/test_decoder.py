@@ -125,6 +125,13 @@ def test_the_short_way_is_taken() -> None:
     assert _decode_plain(KEY, value, STAMP_MS, RULES) is not None
 
 
+def test_what_is_remembered_lets_no_number_pass_that_no_double_holds() -> None:
+    carefully(VALID % (b',"duration_s":2700', b""))
+    doubled = VALID % (b',"duration_s":%s,"duration_s":2700' % (b"9" * 400), b"")
+    assert isinstance(carefully(doubled), Reject)
+    assert _decode_plain(KEY, doubled, STAMP_MS, RULES) is None
+
+
 @given(st.one_of(near_valid(), st.binary(), st.binary().map(lambda b: b'{"type":' + b)),
        st.one_of(st.just(KEY), st.none(), st.binary(max_size=8)),
        st.lists(st.tuples(st.sampled_from(["ce_type", "ce_time", "ce_id", "ce_source",
