@@ -72,7 +72,7 @@ def _check(event: dict[str, Any], key: bytes | None, stamp_ms: int) -> Verdict:
         raise Broken("type")
     for name in ("id", "source") if tick else ("id", "source", "subject"):
         _text(event, name)
-    event["at_ms"] = _moment(event.get("time"), stamp_ms, doubts)
+    event["at_ms"], event["offset_min"] = _moment(event.get("time"), stamp_ms, doubts)
     if not tick:
         version = event.get("specversion", "1.0")
         if not isinstance(version, str) or not version.startswith("1"):
@@ -135,7 +135,8 @@ def _text(holder: dict[str, Any], name: str) -> str:
     return text
 
 
-def _moment(text: Any, stamp_ms: int, doubts: list[str]) -> float:
+def _moment(text: Any, stamp_ms: int, doubts: list[str]) -> tuple[float, int]:
+    """When it was in ms, and how many minutes local time is ahead of UTC."""
     found = MOMENT.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise Broken("time")
@@ -158,7 +159,8 @@ def _moment(text: Any, stamp_ms: int, doubts: list[str]) -> float:
         doubts.append("time at the limit")
     if at_ms < EARLIEST_MS - 1 or at_ms > stamp_ms + AHEAD_MS + 1:
         raise Broken("time")
-    return at_ms
+    minutes_ahead = int(hours or 0) * 60 + int(minutes or 0)
+    return at_ms, -minutes_ahead if sign == "-" else minutes_ahead
 
 
 def _data(event: dict[str, Any], doubts: list[str]) -> None:

@@ -151,6 +151,7 @@ def means(found: Event | Tick, event: dict[str, Any], one: Input) -> None:
     origin = data["from_position_s"] * 1000 if seeked else NO_POSITION
     assert abs(knot.origin_ms - origin) <= 0.51, told(one)
     facts = dict(found.facts)
+    assert facts.get("offset", 0) == event["offset_min"], told(one)
     for name in ("device", "language", "autoplay"):
         assert facts.get(name) == data.get(name), told(one)
     assert facts.get("country", "") == (data.get("country") or "").upper(), told(one)
