@@ -63,9 +63,8 @@ def settings_of(stack: Stack, names: dict[str, str], run: str, **more: Any) -> S
         key_prefix=f"{run}:",
         session_timeout_s=SESSION_TIMEOUT_S,
         idle_after_s=NEVER_IDLE_S,
-        outage_max_s=60.0,
         # Many slices, so that there are many places to die in.
-        **{"partitions": PARTITIONS, "slice_max": 300, **more},
+        **{"partitions": PARTITIONS, "slice_max": 300, "outage_max_s": 60.0, **more},
     )
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 import redis
-from faults.proxy import Proxy
 from faults.runs import OUTAGE, OVER
 from outcomes import assert_equal
 from workers import wait_until
@@ -86,16 +85,3 @@ def test_after_redis_was_put_back_to_an_earlier_state_workers_start_over_from_th
         assert worker.said("StoreWentBack: "), worker.tail()
     with run.worker() as worker:
         assert_equal(run.finish(worker), quiet)
-
-
-def test_connections_to_redis_that_are_reset_again_and_again_are_made_anew(own_redis, start, quiet):
-    with Proxy(own_redis.redis.port) as link:
-        behind = Stack(existing=Existing(own_redis.kafka_bootstrap, f"redis://{link.address}/0"))
-        run = start("reset", stack=behind)
-        with run.worker() as worker:
-            for moment in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6):
-                worker.wait_for(f"{moment:.0%}", lambda at=moment: run.progress() > at)
-                link.cut()
-            assert link.resets > 0
-            assert_equal(run.finish(worker), quiet)
-    assert run.workers == 1, "no worker died of it"
