@@ -24,6 +24,8 @@ from hookpoint.topics import BrokerError, ensure_topics
 
 pytestmark = pytest.mark.integration
 
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+
 
 @pytest.fixture
 def admin(stack):
@@ -101,7 +103,7 @@ def test_four_at_once_create_each_topic_once(settings):
 
 def test_names_every_difference_of_an_existing_topic_and_leaves_it_alone(settings, admin):
     events = settings.topics.events
-    create(admin, events, 2, **{"cleanup.policy": "compact", "retention.ms": "1000"})
+    create(admin, events, 2, **{"cleanup.policy": "compact", "retention.ms": "1000"}, **STAMPED)
     report = by_name(ensure_topics(settings))[events]
     assert report.state == "differs"
     assert report.differences == (
@@ -120,7 +122,7 @@ def test_a_setting_that_the_broker_does_not_tell_is_unknown_and_not_a_difference
         create(admin, settings.topics.events)
     report = by_name(ensure_topics(settings))[settings.topics.events]
     assert (report.state, report.differences) == ("exists", ())
-    assert report.unknown == ("cleanup.policy", "retention.ms")
+    assert report.unknown == ("cleanup.policy", "retention.ms", *STAMPED)
 
 
 def test_the_command_lists_topics_and_ends_with_0_when_all_is_well(run, settings):
@@ -141,7 +143,7 @@ def test_the_command_ends_with_3_and_says_what_differs(run, settings, admin):
 
 
 def test_json_tells_the_same_to_machines(run, settings, admin):
-    create(admin, settings.topics.signals, 1, **{"retention.ms": "2592000000"})
+    create(admin, settings.topics.signals, 1, **{"retention.ms": "2592000000"}, **STAMPED)
     code, output = run("--json")
     records = {record["topic"]: record for record in orjson.loads(output)}
     assert code == 3
@@ -179,9 +181,11 @@ def test_sasl_without_a_password_is_told_before_anything_is_sent(run, monkeypatc
 
 def test_topic_settings_go_by_kafkas_own_names():
     specs = {spec.name: spec for spec in topic_specs(Settings())}
-    assert specs["titles"].config() == {"cleanup.policy": "compact", "retention.ms": "-1"}
+    for_ever = {"cleanup.policy": "compact", "retention.ms": "-1"}
+    assert specs["titles"].config() == for_ever | STAMPED
     keeps_a_day = dataclasses.replace(specs["playback-events"], retention_ms=86_400_000)
-    assert keeps_a_day.config() == {"cleanup.policy": "delete", "retention.ms": "86400000"}
+    a_day = {"cleanup.policy": "delete", "retention.ms": "86400000"}
+    assert keeps_a_day.config() == a_day | STAMPED
 
 
 def test_names_stay_whole_on_a_narrow_terminal(settings, tmp_path):
