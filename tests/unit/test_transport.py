@@ -22,7 +22,15 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.worker.transport import Consumer, ConsumerThread, Slice, SliceSchema, Transport, slices
+from streams.worker.transport import (
+    FETCH_WAIT_MS,
+    Consumer,
+    ConsumerThread,
+    Slice,
+    SliceSchema,
+    Transport,
+    slices,
+)
 
 A, B, C = TP("events", 0), TP("events", 1), TP("titles", 0)
 
@@ -205,7 +213,10 @@ def test_faust_has_the_method_that_the_transport_overrides_or_calls(owner, name,
 )
 def test_faust_s_consumer_keeps_the_attribute_that_the_transport_reads(name, kept_in):
     source = inspect.getsource(getattr(FaustConsumer, kept_in))
-    assert f"self.{name} = " in source, f"Faust's Consumer no longer makes {name} when it is made"
+    assert f"self.{name} = " in source, (
+        f"Faust's Consumer no longer makes {name} when it is made; streams/worker/transport.py or "
+        "the acks that it counts on live by it"
+    )
 
 
 def test_faust_s_consumer_has_a_flow_that_can_be_stopped():
@@ -306,6 +317,8 @@ async def test_records_of_aborted_transactions_are_not_read():
     theirs = driver.AIOKafkaConsumerThread._create_worker_consumer(thread, app.transport)
     assert theirs._isolation_level == "read_uncommitted", "Faust no longer hard-codes it"
     assert made._isolation_level == "read_committed"
+    assert made._fetch_max_wait_ms == FETCH_WAIT_MS
+    assert theirs._fetch_max_wait_ms > FETCH_WAIT_MS, "Faust asks often enough by itself now"
 
 
 def test_aiokafka_takes_the_isolation_level_when_it_starts_and_not_before():
