@@ -1,7 +1,8 @@
 """What must come out, the plain way: one record after the other, nothing fails, nothing is resent.
 
 No lanes, no cache, no outbox, no marks: viewers stay in memory, and all timers are looked at after
-every record."""
+every record.
+"""
 
 from __future__ import annotations
 
