@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -50,9 +52,13 @@ def run() -> None:
         log.exception("worker failed")
         code = FAILED
     log.info("worker stopped", code=code)
-    with contextlib.suppress(ValueError):
-        sys.stdout.flush()
-    sys.exit(code)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    # Threads of clients and of the watchers may still run: an interpreter that is taken down under
+    # them has been seen to crash, and a crash is not the exit code that a supervisor is told of.
+    os._exit(code)
 
 
 async def _wait(worker: Worker) -> None:

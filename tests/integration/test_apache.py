@@ -113,7 +113,7 @@ def test_a_frozen_node_does_not_answer_until_it_goes_on(one):
     (node,) = one.nodes
     assert node.answers()
     node.pause()
-    assert not node.answers()
+    wait_until("silence", lambda: not node.answers())
     node.resume()
     wait_until("an answer", node.answers)
 
