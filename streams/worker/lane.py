@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_right
+from contextlib import contextmanager
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ from streams.worker.decoding import Decoded, decode_slice
 from streams.worker.store import NO_TIMERS, Conflict, Fenced, Mark, Source, Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from config.settings import Settings
@@ -97,7 +98,9 @@ class Lane:
         """Absorb records from the first on; returns those that are left for another time."""
         decoded = self._decode(records)
         self._now("reading timers from Redis")
-        inner = await self._shell.retry(self._due_within, decoded)
+        # What they say comes before the last record. Whoever lost the partition ends here already,
+        # before it writes to a viewer.
+        inner = await self._shell.retry(self._due, decoded.time.before_last_ms, DUE_WITHIN)
         rest: Sequence[Any] = ()
         if len(inner) == DUE_WITHIN:
             last = decoded.time.passed(inner[-1].due_ms)
@@ -119,10 +122,9 @@ class Lane:
         settings = self._shell.settings
         return decode_slice(records, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
 
-    async def _due_within(self, decoded: Decoded) -> list[Due]:
-        """Timers that fall due between the records: what they say comes before the last one."""
-        until = decoded.time.before_last_ms
-        return await self._shell.store.due(self.source, until, DUE_WITHIN)
+    async def _due(self, until_ms: int, most: int) -> list[Due]:
+        with _fences_counted():
+            return await self._shell.store.due(self.source, until_ms, most)
 
     def _now(self, doing: str) -> None:
         """Say what comes next, for whoever wonders what this lane is waiting for."""
@@ -145,11 +147,8 @@ class Lane:
         raise RuntimeError(f"{self.name}: {MOST_CONFLICTS} conflicts over one slice")
 
     async def _still_ours(self) -> None:
-        try:
+        with _fences_counted():
             await self._shell.store.still_ours(self.source)
-        except Fenced:
-            metrics.FENCED.inc()
-            raise
 
     async def _attempt(self, decoded: Decoded, inner: Sequence[str], after: Mark) -> list[Due]:
         self._now("reading titles and their curves from Redis")
@@ -262,11 +261,8 @@ class Lane:
 
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
         self._now("moving the mark in Redis")
-        try:
+        with _fences_counted():
             return await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
-        except Fenced:
-            metrics.FENCED.inc()
-            raise
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:
@@ -304,7 +300,7 @@ class Lane:
             if len(due) == DUE_AT_ONCE:
                 # Whole milliseconds only: what goes out stays in order of time, then of viewers.
                 until = max(due[0].due_ms, due[-1].due_ms - 1)
-                due = await self._shell.retry(self._shell.store.due, self.source, until, ALL)
+                due = await self._shell.retry(self._due, until, ALL)
             due = await self._insist(self._attempt_timers, [it.viewer for it in due], until)
 
     async def _attempt_timers(self, names: Sequence[str], until: int) -> list[Due]:
@@ -335,6 +331,15 @@ class Lane:
             entry.indexed_ms = at
             entry.viewer.forget_sent(self.name, self.mark.offset, told_ms)
         return due
+
+
+@contextmanager
+def _fences_counted() -> Iterator[None]:
+    try:
+        yield
+    except Fenced:
+        metrics.FENCED.inc()
+        raise
 
 
 def _on_the_way(entries: Iterable[Entry]) -> set[str]:

@@ -122,8 +122,7 @@ class RedisStore(RedisClient):
         """See ``Store.still_ours``."""
         ours = self._claims.get(source)
         (token,) = await self.ask([("HGET", self._keys.mark(self._group, *source), "token")])
-        if ours is None or token != ours.token.encode():
-            raise Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
+        _hold(source, ours, token)
 
     async def marks(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """See ``Store.marks``."""
@@ -164,9 +163,15 @@ class RedisStore(RedisClient):
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""
         key = self._keys.due(self._group, *source)
-        (answer,) = await self.ask(
-            [("ZRANGEBYSCORE", key, "-inf", until_ms, "WITHSCORES", "LIMIT", 0, most)]
+        answer, token = await self.ask(
+            [
+                ("ZRANGEBYSCORE", key, "-inf", until_ms, "WITHSCORES", "LIMIT", 0, most),
+                ("HGET", self._keys.mark(self._group, *source), "token"),
+            ]
         )
+        ours = self._claims.get(source)
+        if ours is not None and _number(token) >= _number(ours.token.encode()):
+            _hold(source, ours, token)  # an older token is a Redis that went back: the mark says so
         if answer and isinstance(answer[0], list | tuple):  # as some clients read scores
             answer = [part for pair in answer for part in pair]
         return _dues(answer)
@@ -189,8 +194,7 @@ class RedisStore(RedisClient):
                 token, step = await connection.read_response(disable_decoding=True)
             except MovedError:
                 continue  # another node of the cluster holds it
-            number = int((token or b"0:").partition(b":")[0])
-            ours = int(claim.token.partition(":")[0])
+            number, ours = _number(token), _number(claim.token.encode())
             forgotten = number < ours or (token == claim.token.encode() and int(step or 0) < moved)
             if forgotten:
                 where = f"{source[0]}/{source[1]}"
@@ -198,6 +202,16 @@ class RedisStore(RedisClient):
                     f"Redis came back older than it was: of {where} it knows {int(step or 0)} of "
                     f"{moved} moves; a new worker will read on from the marks it has"
                 )
+
+
+def _hold(source: Source, ours: Claim | None, token: bytes | None) -> None:
+    if ours is None or token != ours.token.encode():
+        raise Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
+
+
+def _number(token: bytes | None) -> int:
+    """Which claim of a source it is, counted from 1."""
+    return int((token or b"0:").partition(b":")[0])
 
 
 def _refusal(source: Source, error: ResponseError) -> Exception:

@@ -104,7 +104,11 @@ class Store(Protocol):
         ...
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
-        """At most ``most`` viewers with a timer due by ``until_ms``, by time and name."""
+        """At most ``most`` viewers with a timer due by ``until_ms``, by time and name.
+
+        Raises:
+            Fenced: another has claimed the source since we did.
+        """
         ...
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
@@ -205,6 +209,8 @@ class MemoryStore:
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""
+        if source in self._claimed:
+            await self.still_ours(source)
         times = self.kept.timers.get(source, {})
         found = sorted((due, viewer) for viewer, due in times.items() if due <= until_ms)
         return [Due(viewer, due) for due, viewer in found[:most]]

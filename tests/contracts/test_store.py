@@ -429,6 +429,16 @@ async def test_real_times_in_milliseconds_are_kept_exactly(held):
     assert await timers(held, at_ms) == [Due("a", at_ms)]
 
 
+async def test_whoever_lost_a_partition_is_told_so_when_it_asks_what_is_due(held):
+    await held.store.claim([SOURCE])
+    assert await held.store.due(SOURCE, 9, 10) == []
+    other = held.another()
+    await other.claim([SOURCE])
+    with pytest.raises(Fenced):
+        await held.store.due(SOURCE, 9, 10)
+    assert await other.due(SOURCE, 9, 10) == []
+
+
 async def test_what_is_due_may_be_asked_without_moving_anything(held):
     await timers(held, 5, lower={"a": 10, "b": 20, "c": 20})
     assert await held.store.due(SOURCE, 9, 10) == []
