@@ -135,6 +135,15 @@ class CrashMachine(RuleBasedStateMachine):
         zombie.wire.go_on()
         self.let_run()
 
+    @rule(who=WHO, partition=WHO, most=HOW_MANY)
+    def a_worker_takes_a_slice_whoever_owns_it(self, who: int, partition: int, most: int) -> None:
+        worker, source = self.workers[who], SOURCES[partition]
+        lane = self.free_lane(worker, source)
+        lost, before = worker.overtaken(source), self.topics.count()
+        if lane is not None:
+            self.take(worker, source, most)
+            assert not lost or self.topics.count() == before, "sent from a lost partition"
+
     @rule(who=WHO, most=HOW_MANY, call=CALLS, fault=st.sampled_from(Fault))
     def both_partitions_are_worked_on_at_once(
         self, who: int, most: int, call: int, fault: Fault

@@ -32,6 +32,10 @@ class Topics:
         self.bodies: set[bytes] = set()
         self._named: dict[tuple[str, str], bytes] = {}
 
+    def count(self) -> int:
+        """How many records there are."""
+        return sum(map(len, self.log.values()))
+
     def append(self, topic: str, partition: int, records: Iterable[Sent]) -> None:
         """Take a batch. One name must never have two bodies."""
         for record in records:
