@@ -28,7 +28,7 @@ from streams.worker.store import Kept, Mark
 
 pytestmark = pytest.mark.timeout(600)  # much to work out; seconds on a machine of one's own
 
-VIEWERS = {"ann": 0, "fay": 0, "gus": 0, "dora": 1, "emil": 1}
+VIEWERS = {"ann": 0, "fay": 0, "gus": 0, "hal": 0, "dora": 1, "emil": 1}
 """And the partition that each one's records go to."""
 PLAYBACK = ("viewer", "playback_id", "title_id", "season", "episode")
 QUIET_S = st.sampled_from([6, 700, 2000, 90_000])
@@ -185,6 +185,18 @@ def test_what_a_timer_said_is_not_lost_when_a_long_slice_is_done_again_in_parts(
     found.a_long_slice_breaks_off_and_is_done_in_parts(
         partition=0, call=call, fault=Fault.DEATH_AFTER, parts=[part] * 8
     )
+    found.teardown()
+
+
+def test_more_timers_fall_due_between_two_records_than_are_looked_at_at_once() -> None:
+    found = Exactly()
+    together = [said for viewer in ("gus", "hal", "ann", "fay") for said in watched(viewer)]
+    found.players_report(together, 2 * HOUR)
+    found.workers_start(together=True, last_gap=DAY)
+    found.a_slice_is_taken(partition=0, most=8)
+    for gap in (0, HOUR):
+        found.a_tick_comes_among_noise([], 0, gap)
+    found.a_slice_is_taken(partition=0, most=1000)
     found.teardown()
 
 
