@@ -24,7 +24,7 @@ def _stand_still(*_: Any) -> None:
 
 
 def _hang(*_: Any) -> None:
-    from streams.worker.app import worker  # noqa: PLC0415  after uvloop is in place
+    from streams.worker.app import worker  # noqa: PLC0415  read in the worker alone
 
     async def never(*_: Any) -> None:
         await asyncio.sleep(FOR_S)
@@ -33,7 +33,7 @@ def _hang(*_: Any) -> None:
 
 
 def _fetch_nothing(*_: Any) -> None:
-    from streams.worker.app import app  # noqa: PLC0415  after uvloop is in place
+    from streams.worker.app import app  # noqa: PLC0415  read in the worker alone
 
     consumer = app.consumer._thread._consumer
     consumer.pause(*consumer.assignment())

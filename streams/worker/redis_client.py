@@ -183,6 +183,11 @@ class RedisClient:
         except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
             await self._look_again(resets)
             raise outage(error) from error
+        except AttributeError as error:
+            if resets == self._resets:
+                raise
+            # So redis-py meets a connection that another lane, looking again, has just closed.
+            raise StoreAway("the connections to the cluster were closed") from error
         return answers
 
     async def _look_again(self, resets: int) -> None:

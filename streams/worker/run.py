@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -14,7 +15,6 @@ import structlog
 from mode import Worker as ModeWorker
 from redis.exceptions import RedisError
 
-from streams.worker import event_loop
 from streams.worker.publisher import BrokerAway
 from streams.worker.store import StoreAway
 from streams.worker.waiting import wait_for_servers
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
-    event_loop.install()
-    from streams.worker.app import app, worker  # noqa: PLC0415 - needs the event loop just chosen
+    faulthandler.enable()  # a crash of a library in C says where it was
+    from streams.worker.app import app, worker  # noqa: PLC0415 - its settings are read on import
 
     try:
         worker.supervision.start()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import orjson
+import psutil
 from workers import STOP_WITHIN_S, WorkerProcess, wait_until
 
 from streams.worker.run import FAILED
@@ -156,7 +157,7 @@ class Supervisor:
         for post in self.posts:
             post.worker.tell("stacks")
         time.sleep(STACKS_TOLD_S)
-        return "\n\n".join(f"{post.name}\n{post.worker.tail()}" for post in self.posts)
+        return "\n\n".join(f"{_state(post)}\n{post.worker.tail()}" for post in self.posts)
 
     def said(self, words: str) -> int:
         """How often ``words`` are in the logs."""
@@ -210,3 +211,12 @@ class Supervisor:
     def _fail(self, post: Post, how: str) -> None:
         post.duty = Duty.GONE
         self.failure = self.failure or f"{post.name} {how}\n{post.worker.tail()}"
+
+
+def _state(post: Post) -> str:
+    """Name, state and seconds of CPU of a worker."""
+    try:
+        process = psutil.Process(post.worker.process.pid)
+        return f"{post.name}: {process.status()}, {sum(process.cpu_times()[:2]):.0f} s of CPU"
+    except psutil.NoSuchProcess:
+        return f"{post.name}: ended"

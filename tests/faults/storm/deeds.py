@@ -61,9 +61,8 @@ def kill_two(world: World, _: random.Random) -> str:
 
 
 def _nobody_got_to(world: World, step: str) -> AssertionError:
-    for post in world.workers.posts:
-        post.worker.tell("stacks")
-    return AssertionError(f"no worker got as far as to {step} within {STEP_WITHIN_S:.0f} s")
+    late = f"no worker got as far as to {step} within {STEP_WITHIN_S:.0f} s"
+    return AssertionError(f"{late}\n{world.workers.tails()}")
 
 
 def kill_at(step: str) -> Do:

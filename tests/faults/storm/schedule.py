@@ -76,7 +76,7 @@ class Schedule:
         self.world.workers.check()
         undone = [f"{it.name}: {it.said or 'not over'}" for it in self.done if not it.ended_s]
         undone += [f"{it.name}: {it.said}" for it in self.done if it.failed]
-        assert not undone, "; ".join(undone)
+        assert not undone, "\n".join(undone)
 
     def _do(self, deed: Deed, record: Done, began: float) -> None:
         try:
