@@ -53,7 +53,7 @@ demo: $(READY)
 	$(BIN)/hookpoint demo
 
 test: $(READY)
-	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=3 --dist=loadfile $(TESTS)
+	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=4 --dist=loadfile $(TESTS)
 
 faults: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m faults.storm $(if $(SEED),--seed $(SEED))
