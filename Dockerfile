@@ -3,13 +3,16 @@ FROM python:3.12.12-slim-bookworm AS build
 WORKDIR /src
 # The environment gets no pip of its own, so none is left in the image's PATH.
 RUN python -m venv --without-pip /opt/hookpoint
-COPY pyproject.toml README.md LICENSE ./
+# The core is compiled here, and the compiler stays here.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY config config
 COPY consumers consumers
 COPY hookpoint hookpoint
 COPY producers producers
 COPY streams streams
-RUN pip --python /opt/hookpoint/bin/python install --no-cache-dir .
+RUN HOOKPOINT_COMPILE=1 pip --python /opt/hookpoint/bin/python install --no-cache-dir .
 
 FROM python:3.12.12-slim-bookworm
 RUN pip uninstall --yes --quiet --root-user-action=ignore pip \

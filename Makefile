@@ -10,6 +10,16 @@ KAFKA ?= embedded
 KAFKA_NODES ?= 1
 # TESTS=tests/faults: only a part of them.
 TESTS ?= tests
+# CORE=compiled: what decides, compiled to C (docs/adr/0018); it takes a C compiler.
+CORE ?= interpreted
+COMPILED := build/compiled
+ifeq ($(CORE),compiled)
+CORE_READY := $(COMPILED)/.ready
+ON_CORE := PYTHONPATH=$(CURDIR)/$(COMPILED)
+else ifneq ($(CORE),interpreted)
+$(error CORE is interpreted or compiled, not $(CORE))
+endif
+
 ifeq ($(KAFKA),apache)
 ON_KAFKA := $(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --
 else ifneq ($(KAFKA),embedded)
@@ -17,7 +27,7 @@ $(error KAFKA is embedded or apache, not $(KAFKA))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench up kafka clean
+.PHONY: help demo test faults check bench compiled up kafka clean
 
 help:
 	@echo "make demo    a simulated audience through the whole pipeline, on servers of its own"
@@ -27,9 +37,11 @@ help:
 	@echo "make bench   how fast it is here"
 	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
 	@echo "make kafka   Apache Kafka itself, by Maven and Java, until Ctrl-C; KAFKA_NODES=3 for three"
+	@echo "make compiled  the core compiled to C, into $(COMPILED)"
 	@echo "make clean   remove what these targets made"
 	@echo
-	@echo "make test KAFKA=apache and make bench KAFKA=apache run on Apache Kafka"
+	@echo "make test KAFKA=apache and make bench KAFKA=apache run on Apache Kafka;"
+	@echo "with CORE=compiled they run with the compiled core"
 
 $(READY): pyproject.toml
 	@if [ ! -x $(BIN)/python ]; then \
@@ -49,22 +61,31 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+compiled: $(COMPILED)/.ready
+
+# `pip install --target` lays it beside the environment: nothing there is ever out of date unseen.
+$(COMPILED)/.ready: $(READY) setup.py $(shell find config consumers hookpoint producers streams -name '*.py' -o -name '*.lua')
+	rm -rf build
+	HOOKPOINT_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --target $(COMPILED) .
+	@touch $@
+
 demo: $(READY)
 	$(BIN)/hookpoint demo
 
-test: $(READY)
-	$(ON_KAFKA) $(BIN)/python -m pytest --quiet --durations=10 --numprocesses=4 --dist=loadfile $(TESTS)
+test: $(READY) $(CORE_READY)
+	$(ON_CORE) $(ON_KAFKA) $(BIN)/pytest --quiet --durations=10 --numprocesses=4 --dist=loadfile $(TESTS)
 
-faults: $(READY)
-	PYTHONPATH=tests $(BIN)/python -m faults.storm $(if $(SEED),--seed $(SEED))
+faults: $(READY) $(CORE_READY)
+	PYTHONPATH=$(if $(CORE_READY),$(CURDIR)/$(COMPILED):)tests $(BIN)/python -m faults.storm $(if $(SEED),--seed $(SEED))
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
-	$(ON_KAFKA) $(BIN)/hookpoint bench
+bench: $(READY) $(CORE_READY)
+	$(ON_CORE) $(ON_KAFKA) $(BIN)/hookpoint bench
 
 up: $(READY)
 	$(BIN)/hookpoint up

@@ -5,71 +5,21 @@ Pure and on the hot path: an event costs a few microseconds here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from streams.contract import FACTS, PLAYBACKS, VIEWERS, decode_carefully
-from streams.events import (
-    MAX_ID,
-    MAX_ORDINAL,
-    MAX_POSITION_S,
-    MAX_RATE,
-    SEEK,
-    TYPES,
-    Event,
-    Tick,
-)
-from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Knot
+from streams.events import SEEK, TYPES, Event, Tick
+from streams.plain import PLAIN
+from streams.viewing.knots import NO_POSITION, NO_RATE, Knot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.rules import Rules
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
-Ordinal = Annotated[int, msgspec.Meta(ge=1, lt=MAX_ORDINAL)]
-Position = Annotated[float, msgspec.Meta(ge=0, le=MAX_POSITION_S)]
-
-
-class _Data(msgspec.Struct, forbid_unknown_fields=True):
-    """``data`` of an event, as strictly typed as the contract.
-
-    Unknown fields are left to the careful way, because what is skipped unread is not checked to
-    be valid JSON at all.
-    """
-
-    playback_id: Id
-    title_id: Id
-    position_s: Position
-    season: Ordinal | None = None
-    episode: Ordinal | None = None
-    from_position_s: Position | None = None
-    rate: Annotated[float, msgspec.Meta(gt=0, le=MAX_RATE)] | None = None
-    seq: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = NO_SEQ
-    duration_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_POSITION_S)] | None = None
-    autoplay: bool | None = None
-    device: str | None = None
-    country: str | None = None
-    language: str | None = None
-
-
-class _Plain(msgspec.Struct, forbid_unknown_fields=True):
-    """A structured CloudEvent."""
-
-    id: Id
-    source: Id
-    type: str
-    subject: Id
-    time: datetime
-    data: _Data
-    specversion: str = "1.0"
-    datacontenttype: str | None = None
-    dataschema: str | None = None
-
-
-_PLAIN = msgspec.json.Decoder(_Plain)
 _new = tuple.__new__
 """Makes a named tuple of a tuple without the detour over its Python-level constructor."""
 
@@ -104,7 +54,7 @@ def _decode_plain(key: bytes, value: bytes, stamp_ms: int, rules: Rules) -> Even
     the same answers.
     """
     try:
-        plain = _PLAIN.decode(value)
+        plain = PLAIN.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     data, moment = plain.data, plain.time

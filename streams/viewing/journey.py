@@ -15,13 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from streams.catalogue import Curve
+from streams.rules import Rules
 from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
-
-if TYPE_CHECKING:
-    from streams.catalogue import Curve
-    from streams.rules import Rules
 
 State = Literal["", "hooked", "cooled", "lapsed", "completed"]
 Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]

@@ -19,6 +19,7 @@ from config.settings import Settings
 from streams.viewing.context import Context
 from streams.worker import metrics
 from streams.worker.cache import Cache
+from streams.worker.core import CORE
 from streams.worker.curves import Curves
 from streams.worker.dispatch import Dispatcher
 from streams.worker.faust_app import faust_app
@@ -93,6 +94,7 @@ class Worker:
         if self._started:
             return
         self._started = True
+        log.info("worker starts", group=self.settings.group, core=CORE)
         self.supervision.start()
         await self.publisher.start()
         await self.patience(self.snapshot.refresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +16,6 @@ from streams.headers import as_json
 from streams.viewing.stream_time import StreamTime
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streams.rules import Rules
 
 KEPT_BYTES = 65_536
