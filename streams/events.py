@@ -56,6 +56,10 @@ class Event(NamedTuple):
     facts: tuple[tuple[str, Any], ...]
 
 
+Work = tuple[int, int, Event]
+"""An offset, the stream time before it in ms, and what the record says."""
+
+
 class Tick(NamedTuple):
     """Time moved on to ``at_ms`` without a viewer."""
 

@@ -67,8 +67,9 @@ class Added(IntEnum):
 
 
 def _cell(knot: Knot) -> tuple[int, int, float]:
-    line = knot.position_ms - (knot.rate or 1.0) * knot.at_ms
-    return knot.at_ms // CELL_MS, int(line // LINE_MS), knot.rate
+    at_ms, _, _, position_ms, rate, _ = knot  # taking it apart at once is faster than by names
+    line = position_ms - (rate or 1.0) * at_ms
+    return at_ms // CELL_MS, int(line // LINE_MS), rate
 
 
 def _by_seq(knot: Knot) -> tuple[int, Knot]:

@@ -66,6 +66,7 @@ class Playback:
         "cover",
         "covered",
         "cursor",
+        "episode_key",
         "extra",
         "facts",
         "first_ms",
@@ -85,6 +86,7 @@ class Playback:
 
     def __init__(self, key: PlaybackKey, session_id: str, limit_ms: int) -> None:
         self.key = key
+        self.episode_key = key[1:]
         self.session_id = session_id
         self.limit_ms = limit_ms
         self.knots = KnotSet()
@@ -181,14 +183,15 @@ class Playback:
         """A heartbeat takes the place of the one before it on the same line."""
         before = self._before
         self.cursor, self.tail = before, None
-        if before is None or before.ended or knot.at_ms < before.last_ms:
+        at, _, _, position, rate, _ = knot
+        if before is None or before.ended or at < before.last_ms:
             self._step(knot, rules)
             return
-        at, _, _, position, rate, _ = knot
-        if before.playing:
+        playing = before.playing
+        if playing:
             self.tail = self._stretch(before, knot, rules)
         rate = rate or before.rate
-        self.cursor = _new(Cursor, (at, position, rate, before.playing, False, at, position, at))
+        self.cursor = _new(Cursor, (at, position, rate, playing, False, at, position, at))
 
     def _moved(self, before: Cursor, at: int, kind: int, position: int, rate: float) -> Cursor:
         playing, ended = before.playing, before.ended
@@ -208,25 +211,27 @@ class Playback:
         return Cursor(at, position, rate or before.rate, playing, ended, end_ms, left_ms, last_ms)
 
     def _stretch(self, before: Cursor, knot: Knot, rules: Rules) -> Stretch | None:
-        start = before.position_ms
-        end = knot.origin_ms if knot.kind == K_SEEK else knot.position_ms
-        passed, moved = knot.at_ms - before.at_ms, end - start
+        since, start, rate, _, _, _, _, _ = before
+        at, _, kind, end, named_rate, origin = knot
+        if kind == K_SEEK:
+            end = origin
+        passed, moved = at - since, end - start
         if passed <= 0 or moved <= 0:
             return None
-        possible = before.rate * passed
+        possible = rate * passed
         if moved < possible:
-            spent = min(passed, round(moved / before.rate))
+            spent = min(passed, round(moved / rate))
         elif moved <= possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
             spent = passed
         else:
             # Too far for the rate that was; but the report may name the one that it was played at.
-            possible = knot.rate * passed
+            possible = named_rate * passed
             if moved > possible + max(rules.seek_slack_s * 1000, rules.drift_share * possible):
                 return None
             spent = passed
         if not self.limit_ms or end <= self.limit_ms:
-            return start, end, before.at_ms, before.at_ms + spent
-        return self._within_limit(start, end, before.at_ms, spent)
+            return start, end, since, since + spent
+        return self._within_limit(start, end, since, spent)
 
     def _within_limit(self, start: int, end: int, since: int, spent: int) -> Stretch | None:
         if self.limit_ms and end > self.limit_ms:

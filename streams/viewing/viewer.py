@@ -11,7 +11,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from streams.events import Event, Reject
+from streams.events import Event, Reject, Work
 from streams.signals import (
     PROGRESS,
     SESSIONS,
@@ -19,6 +19,7 @@ from streams.signals import (
     Out,
     progress_episode_body,
     progress_session_body,
+    refusal,
     session_body,
     signal_body,
 )
@@ -33,6 +34,8 @@ from streams.viewing.taste import Taste
 from streams.viewing.timers import NEVER, act, earliest, reopen, sealed_ms, shelve_oldest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.rules import Rules
 
 UNMOVED = frozenset({"", "hooked"})
@@ -112,6 +115,26 @@ class Viewer:
         self.touched = False
 
     # -- one record ------------------------------------------------------------------------------
+    def absorb_all(self, source: str, works: Sequence[Work], context: Context) -> tuple[int, int]:
+        """Apply records in order; what is refused stays in the outbox for the dead letters.
+
+        Args:
+            source: topic and partition that they came from.
+            works: for each its offset, the stream time before it in ms, and what it says.
+            context: catalogue and thresholds.
+
+        Returns:
+            How many were new, and how many were refused.
+        """
+        applied = refused = 0
+        for offset, clock_ms, event in works:
+            try:
+                applied += self.absorb(source, offset, clock_ms, event, context)
+            except Reject as reject:
+                self.outbox.append(refusal(source, offset, reject))
+                refused += 1
+        return applied, refused
+
     def absorb(
         self, source: str, offset: int, clock_ms: int, event: Event, context: Context
     ) -> bool:
@@ -153,13 +176,14 @@ class Viewer:
             Whether it was one; if not, nothing is changed.
         """
         _, _, knot, _, facts = event
+        at_ms, _, kind, _, _, _ = knot
         told = playback.told
         if (
-            knot.kind != HEARTBEAT or self.bares or playback.closed or told is None
-            or facts is not told[0] or knot.at_ms < told[1]
+            kind != HEARTBEAT or self.bares or playback.closed or told is None
+            or facts is not told[0] or at_ms < told[1]
         ):  # fmt: skip
             return False
-        key = playback.key[1:]
+        key = playback.episode_key
         episode = self.episodes[key]
         if len(episode.live) != 1 or episode.view or episode.old:
             return False
@@ -168,14 +192,14 @@ class Viewer:
         low, high = episode.steady
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
         covered = playback.coverage_ms()
-        if journey is None or not low <= covered < high or _stirs(journey, knot.at_ms):
-            self._follow(playback, knot.at_ms, clock_ms, context, HEARTBEAT)
+        if journey is None or not low <= covered < high or _stirs(journey, at_ms):
+            self._follow(playback, at_ms, clock_ms, context, HEARTBEAT)
             return True
         self.changed_episodes.add(key)
-        if knot.at_ms >= episode.seen_ms:
-            episode.seen_ms, episode.position_ms = knot.at_ms, playback.position_ms
-        if journey is not NO_JOURNEY and knot.at_ms > journey.last_ms:
-            journey.last_ms = knot.at_ms
+        if at_ms >= episode.seen_ms:
+            episode.seen_ms, episode.position_ms = at_ms, playback.position_ms
+        if journey is not NO_JOURNEY and at_ms > journey.last_ms:
+            journey.last_ms = at_ms
         return True
 
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
@@ -194,7 +218,7 @@ class Viewer:
             return
         upset = learnt or added is Added.REORDERED
         if upset or kind in ENDS:
-            self.episodes[playback.key[1:]].steady = (1, 0)
+            self.episodes[playback.episode_key].steady = (1, 0)
         imputed = self._reimpute(context.rules) if self.bares or unbared else []
         self._follow(playback, at_ms, clock_ms, context, kind)
         if upset or kind in ACTS or playback.closed:
@@ -210,7 +234,7 @@ class Viewer:
     ) -> None:
         """Bring everything that rests on a playback up to date."""
         rules = context.rules
-        key = playback.key[1:]
+        key = playback.episode_key
         episode = self.episodes[key]
         self.changed_episodes.add(key)
         episode.place()
@@ -267,8 +291,8 @@ class Viewer:
 
     def _relimit(self, playback: Playback, context: Context) -> bool:
         """Take the runtime from the player where the catalogue has none."""
-        episode = self.episodes[playback.key[1:]]
-        known = self._runtime_ms(playback.key[1:], context)
+        episode = self.episodes[playback.episode_key]
+        known = self._runtime_ms(playback.episode_key, context)
         limit = known or playback.fact("duration") or playback.limit_ms
         told = [p.facts["duration"] for p in episode.live if "duration" in p.facts]
         episode.runtime_ms = known or (min(told)[1] if told else episode.runtime_ms)
@@ -301,7 +325,7 @@ class Viewer:
 
     def _count_towards_season(self, playback: Playback, context: Context) -> None:
         """A season can be complete without any one episode crossing a threshold just now."""
-        episode = self.episodes[playback.key[1:]]
+        episode = self.episodes[playback.episode_key]
         journey = self.journeys.get(episode.season)
         if journey is None or episode.key[2] not in journey.steps:
             return
@@ -320,14 +344,14 @@ class Viewer:
         """Past the lateness: nothing mends this playback any more."""
         self.close(playback, context)
         self.chain = max(self.chain, (playback.last_ms, playback.streak))
-        self.episodes[playback.key[1:]].seal(playback, context.rules)
+        self.episodes[playback.episode_key].seal(playback, context.rules)
         del self.playbacks[playback.key]
         self.attendance.seal(playback, at_ms, self.playbacks.values())
         self.rest_changed = True
 
     def _restreak(self, context: Context) -> None:
         for playback in count_streaks(self.playbacks.values(), self.chain, context.rules):
-            episode = self.episodes[playback.key[1:]]
+            episode = self.episodes[playback.episode_key]
             self.changed_episodes.add(episode.key)
             self.weigh(episode, context, settled=False)
             if episode.key[1]:
@@ -412,7 +436,7 @@ class Viewer:
     def close_silent(self, playback: Playback, context: Context) -> None:
         """Silence has closed a playback."""
         self.close(playback, context)
-        self.weigh(self.episodes[playback.key[1:]], context, settled=False)
+        self.weigh(self.episodes[playback.episode_key], context, settled=False)
         self._restreak(context)
 
     # -- records out -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from streams.decoder import decode
-from streams.events import Event, Reject
+from streams.events import Event, Reject, Work
 from streams.headers import as_json
 from streams.viewing.stream_time import StreamTime
 
@@ -22,10 +22,6 @@ KEPT_BYTES = 65_536
 """How much of an offending key, value and headers the dead letters keep: all must fit one record.
 """
 NOT_KEPT = b"null"
-
-
-Work = tuple[int, int, Event]
-"""An offset, the stream time before it in ms, and what the record says."""
 
 
 class DeadLetter(NamedTuple):

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.events import Reject
-from streams.signals import REFUSED, refusal, reject_of
+from streams.signals import REFUSED, reject_of
 from streams.viewing.public import write_of
 from streams.viewing.timers import NEVER
 from streams.worker import metrics
@@ -188,13 +187,8 @@ class Lane:
         for entry in entries:
             viewer = entry.viewer
             viewer.forget_sent(source, mark)
-            for offset, clock_ms, event in decoded.viewers.get(viewer.name, ()):
-                try:
-                    if viewer.absorb(source, offset, clock_ms, event, context):
-                        applied += 1
-                except Reject as reject:
-                    viewer.outbox.append(refusal(source, offset, reject))
-                    refused += 1
+            new, wrong = viewer.absorb_all(source, decoded.viewers.get(viewer.name, ()), context)
+            applied, refused = applied + new, refused + wrong
             if viewer.due_ms <= decoded.time.before_last_ms:
                 viewer.after(source, viewer.marks.get(source, -1))
                 viewer.fire(decoded.time.before_last_ms, context)
