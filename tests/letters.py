@@ -68,10 +68,8 @@ class Letters:
         """Send a dead letter of a record that is not there (any more). Returns its place."""
         topic, partition, offset = place or (self.settings.topics.events, 0, 5)
         key, value, headers = record
-        there = SimpleNamespace(
-            topic=topic, partition=partition, offset=offset, key=key, value=value, headers=headers
-        )
-        sent = Publisher(self.settings).letter(dead_letter(there, why))
+        there = SimpleNamespace(offset=offset, key=key, value=value, headers=headers)
+        sent = Publisher(self.settings).letter(dead_letter((topic, partition), there, why))
         self._sender.send(sent.topic, [(sent.key, sent.value, list(sent.headers))])
         return f"{topic}/{partition}/{offset}"
 

@@ -17,6 +17,7 @@ from streams.viewing.stream_time import StreamTime
 
 if TYPE_CHECKING:
     from streams.rules import Rules
+    from streams.worker.store import Source
 
 KEPT_BYTES = 65_536
 """How much of an offending key, value and headers the dead letters keep: all must fit one record.
@@ -50,13 +51,14 @@ class Decoded:
     viewers: dict[str, list[Work]] = field(default_factory=dict)
     rejects: list[DeadLetter] = field(default_factory=list)
     titles: set[str] = field(default_factory=set)
+    source: Source = ("", 0)
     records: Sequence[Any] = ()
     """What it was decoded from, by offset."""
 
     def letter(self, offset: int, reject: Reject) -> DeadLetter:
         """What becomes of a record that only its viewer's state refused."""
         place = bisect_left(self.records, offset, key=attrgetter("offset"))
-        return dead_letter(self.records[place], reject)
+        return dead_letter(self.source, self.records[place], reject)
 
 
 LIVE_MS = 600_000
@@ -64,18 +66,19 @@ LIVE_MS = 600_000
 
 
 def decode_slice(
-    records: Sequence[Any], clock_ms: int, rules: Rules, max_value_bytes: int
+    source: Source, records: Sequence[Any], clock_ms: int, rules: Rules, max_value_bytes: int
 ) -> Decoded:
     """Decode records of one partition in order.
 
     Args:
-        records: consumer records of aiokafka.
+        source: topic and partition that they are from.
+        records: each with key, value, headers, timestamp in ms, and offset.
         clock_ms: stream time before the first.
         rules: thresholds.
         max_value_bytes: larger values are rejected unread.
     """
     time = StreamTime(clock_ms, records[0].offset)
-    decoded = Decoded(records[0].offset, records[-1].offset, time, records=records)
+    decoded = Decoded(records[0].offset, records[-1].offset, time, source=source, records=records)
     viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
     clock, playback = clock_ms, None
     for record in records:
@@ -88,7 +91,7 @@ def decode_slice(
             if at_ms < clock - lateness_ms and isinstance(event, Event):
                 raise Reject("too_late", "time", f"{(clock - at_ms) // 1000} s behind the stream")
         except Reject as reject:
-            decoded.rejects.append(dead_letter(record, reject))
+            decoded.rejects.append(dead_letter(source, record, reject))
             continue
         if isinstance(event, Event):
             if event.playback is not playback:  # decoding gives equal ones one identity
@@ -107,12 +110,11 @@ def decode_slice(
     return decoded
 
 
-def dead_letter(record: Any, reject: Reject) -> DeadLetter:
+def dead_letter(source: Source, record: Any, reject: Reject) -> DeadLetter:
     """What becomes of ``record``."""
     value = record.value
     return DeadLetter(
-        record.topic,
-        record.partition,
+        *source,
         record.offset,
         record.key[:KEPT_BYTES] if record.key is not None else None,
         value[:KEPT_BYTES] if value is not None else None,

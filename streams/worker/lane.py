@@ -119,7 +119,8 @@ class Lane:
 
     def _decode(self, records: Sequence[Any]) -> Decoded:
         settings = self._shell.settings
-        return decode_slice(records, self.mark.clock_ms, settings.rules, settings.max_value_bytes)
+        most = settings.max_value_bytes
+        return decode_slice(self.source, records, self.mark.clock_ms, settings.rules, most)
 
     async def _due(self, until_ms: int, most: int) -> list[Due]:
         with _fences_counted():

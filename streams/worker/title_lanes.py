@@ -52,7 +52,7 @@ class TitleLanes:
         """Take one slice in; doing it again changes nothing."""
         source: Source = (part.tp.topic, part.tp.partition)
         lane = self.lanes.get(source) or TitleLane(NOTHING_YET)
-        titles, letters = read_titles(part.records, self._settings.max_value_bytes)
+        titles, letters = read_titles(source, part.records, self._settings.max_value_bytes)
         lane.now("writing titles to Redis")
         await self._titles.put(titles)
         lane.now("publishing to Kafka")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.worker.decoding import DeadLetter
     from streams.worker.redis_store import RedisStore
+    from streams.worker.store import Source
 
 log = structlog.get_logger()
 PUBLIC_WORDS = ("name", "kind", "language", "country")
@@ -41,19 +42,19 @@ class Change(NamedTuple):
 
 
 def read_titles(
-    records: Sequence[Any], most_bytes: int
+    source: Source, records: Sequence[Any], most_bytes: int
 ) -> tuple[dict[str, Change], list[DeadLetter]]:
     """The latest value per title in a slice of the ``titles`` topic, and what cannot be taken."""
     titles: dict[str, Change] = {}
     letters: list[DeadLetter] = []
+    name = f"{source[0]}/{source[1]}"
     for record in records:
         try:
             title_id = _title_id(record, most_bytes)
         except Reject as reject:
-            letters.append(dead_letter(record, reject))
+            letters.append(dead_letter(source, record, reject))
         else:
-            source = f"{record.topic}/{record.partition}"
-            titles[title_id] = Change(record.value or None, source, record.offset)
+            titles[title_id] = Change(record.value or None, name, record.offset)
     return titles, letters
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
 import structlog
+from aiokafka.consumer import fetcher
 from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
@@ -23,7 +24,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, ConsumerMessage
 
 from streams.worker.lag import Position
 
@@ -42,7 +43,7 @@ SEEK_SHARE = 0.8
 
 
 class Slice(NamedTuple):
-    """Consecutive records of one partition, as aiokafka hands them out."""
+    """Consecutive records of one partition, as they are parsed: they do not say where they lie."""
 
     tp: TP
     records: list[Any]
@@ -92,6 +93,16 @@ def slices(
                 del waiting[tp]
 
 
+class LeanRecords(fetcher.PartitionRecords):
+    """Hands out records as they are parsed, without a second, Python-made object for each.
+
+    That costs a third of what reading takes. The topic and partition are the slice's to say.
+    """
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:  # noqa: ARG002 - aiokafka's signature
+        return record
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed records only."""
 
@@ -100,6 +111,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes both, the other way.
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        # No other consumer in this process reads records: they ask for offsets alone.
+        fetcher.PartitionRecords = LeanRecords
         return consumer
 
     async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
@@ -176,9 +189,12 @@ class Consumer(driver.Consumer):
         return None if position is None else int(position)
 
     def _to_slice(self, tp: TP, part: list[Any]) -> Any:
-        message = self._to_message(tp, part[-1])
-        message.key, message.value, message.headers = None, Slice(tp, part), []
-        return message
+        last = part[-1]
+        return ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, [],
+            None, Slice(tp, part), None, None, None, tp,
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """No gaps: acks come in order, and each stands for all records of its slice."""

@@ -45,7 +45,9 @@ class Plain:
 
     def take(self, record: Any) -> None:
         """One record, and then whatever was due by the time that it moved on to."""
-        decoded = decode_slice([record], self.clock_ms, RULES, SETTINGS.max_value_bytes)
+        decoded = decode_slice(
+            self.source, [record], self.clock_ms, RULES, SETTINGS.max_value_bytes
+        )
         self.offset = record.offset
         letters = decoded.rejects
         for name, work in decoded.viewers.items():

@@ -13,6 +13,7 @@ from streams.events import Reject
 from streams.rules import Rules
 from streams.worker.decoding import KEPT_BYTES, dead_letter, decode_slice, packed_headers
 
+SOURCE = ("events", 3)
 NOW_S = 1_767_571_200.0
 DAY_S = 86_400.0
 NOW_MS = round(NOW_S * 1000)
@@ -22,8 +23,6 @@ def record(offset, value, key=b"v", headers=(), at_s=NOW_S):
     if isinstance(value, dict):
         key, value = value["subject"].encode(), orjson.dumps(value)
     return SimpleNamespace(
-        topic="events",
-        partition=3,
         offset=offset,
         key=key,
         value=value,
@@ -37,7 +36,7 @@ def beat(viewer, after_s, title="dark"):
 
 
 def decoded(*records, clock_ms=NOW_MS, most=10_000):
-    return decode_slice(records, clock_ms, Rules(), most)
+    return decode_slice(SOURCE, records, clock_ms, Rules(), most)
 
 
 def test_events_are_gathered_per_viewer_in_the_order_of_their_offsets():
@@ -116,7 +115,7 @@ def test_a_value_over_the_limit_is_rejected_unread_and_one_at_it_is_read():
 
 
 def test_a_dead_letter_keeps_the_bytes_up_to_a_limit_and_says_how_many_there_were():
-    letter = dead_letter(record(7, b"y" * (KEPT_BYTES + 9)), Reject("field", "rate", "why"))
+    letter = dead_letter(SOURCE, record(7, b"y" * (KEPT_BYTES + 9)), Reject("field", "rate", "why"))
     assert (len(letter.value), letter.size) == (KEPT_BYTES, KEPT_BYTES + 9)
     assert letter[:4] == ("events", 3, 7, b"v")
     assert letter[6:9] == ("field", "rate", "why")
@@ -124,7 +123,9 @@ def test_a_dead_letter_keeps_the_bytes_up_to_a_limit_and_says_how_many_there_wer
 
 def test_a_key_as_large_as_a_record_does_not_make_its_dead_letter_larger_than_one():
     """It goes into a header there, beside up to 64 KiB of value."""
-    letter = dead_letter(record(0, b"{}", key=b"k" * 1_000_000), Reject("key", "subject", "why"))
+    letter = dead_letter(
+        SOURCE, record(0, b"{}", key=b"k" * 1_000_000), Reject("key", "subject", "why")
+    )
     assert letter.key == b"k" * KEPT_BYTES
 
 
@@ -153,7 +154,7 @@ def test_headers_that_are_too_many_to_keep_are_not_kept_by_half():
 
 
 def test_a_dead_letter_of_a_tombstone_has_no_value_and_no_size():
-    letter = dead_letter(record(0, None), Reject("empty", "value", "none"))
+    letter = dead_letter(SOURCE, record(0, None), Reject("empty", "value", "none"))
     assert (letter.value, letter.size) == (None, 0)
 
 

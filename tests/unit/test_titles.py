@@ -15,27 +15,26 @@ CURVE = {
     "version": "3", "episodes": 3, "c": [0.9, 0.8], "low": [0.8, 0.7], "n": [90, 80],
     "gap_s": [0, 3600], "gap_cdf": [0, 1],
 }  # fmt: skip
+SOURCE = ("titles", 0)
 
 
 def record(offset, value, key=b"dark"):
     raw = orjson.dumps(value) if isinstance(value, dict) else value
-    return SimpleNamespace(
-        topic="titles", partition=0, offset=offset, key=key, value=raw, headers=()
-    )
+    return SimpleNamespace(offset=offset, key=key, value=raw, headers=())
 
 
 def test_the_latest_of_each_title_counts():
     first, last = A_SEASON | {"name": "First"}, A_SEASON | {"name": "Last"}
-    titles, letters = read_titles([record(0, first), record(1, last)], 10_000)
+    titles, letters = read_titles(SOURCE, [record(0, first), record(1, last)], 10_000)
     assert titles == {"dark": Change(orjson.dumps(last), "titles/0", 1)}
     assert letters == []
 
 
 @pytest.mark.parametrize("nothing", [None, b""])
 def test_a_tombstone_removes_a_title_and_what_comes_after_brings_it_back(nothing):
-    titles, _ = read_titles([record(0, A_SEASON), record(1, nothing)], 10_000)
+    titles, _ = read_titles(SOURCE, [record(0, A_SEASON), record(1, nothing)], 10_000)
     assert titles == {"dark": Change(None, "titles/0", 1)}
-    titles, _ = read_titles([record(0, nothing), record(1, A_SEASON)], 10_000)
+    titles, _ = read_titles(SOURCE, [record(0, nothing), record(1, A_SEASON)], 10_000)
     assert titles == {"dark": Change(orjson.dumps(A_SEASON), "titles/0", 1)}
 
 
@@ -55,13 +54,13 @@ def test_a_tombstone_removes_a_title_and_what_comes_after_brings_it_back(nothing
 )
 def test_a_title_that_cannot_be_taken_is_a_dead_letter_and_the_others_are_taken(bad, reason):
     fine = record(8, A_SEASON | {"title_id": "heat"}, key=b"heat")
-    titles, letters = read_titles([bad, fine], 150_000)
+    titles, letters = read_titles(SOURCE, [bad, fine], 150_000)
     assert list(titles) == ["heat"]
     assert [(it.offset, it.reason) for it in letters] == [(7, reason)]
 
 
 def test_a_bad_version_of_a_title_leaves_the_good_one_before_it():
-    titles, letters = read_titles([record(0, A_SEASON), record(1, b"{")], 10_000)
+    titles, letters = read_titles(SOURCE, [record(0, A_SEASON), record(1, b"{")], 10_000)
     assert titles == {"dark": Change(orjson.dumps(A_SEASON), "titles/0", 0)}
     assert len(letters) == 1
 

@@ -16,7 +16,10 @@ from types import SimpleNamespace
 import aiokafka
 import faust
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher
+from aiokafka.record.default_records import DefaultRecord
+from aiokafka.record.legacy_records import LegacyRecord
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -167,7 +170,6 @@ PRIVATE_METHODS = [
     (FaustConsumer, "stop_flow", [], inspect.isfunction),
     (FaustConsumer, "ack", ["message"], inspect.isfunction),
     (driver.Consumer, "_new_consumer_thread", [], inspect.isfunction),
-    (driver.Consumer, "_to_message", ["tp", "record"], inspect.isfunction),
     (driver.Consumer, "seek_to_committed", [], inspect.iscoroutinefunction),
     (driver.Consumer, "assignment", [], inspect.isfunction),
     (
@@ -185,6 +187,20 @@ PRIVATE_METHODS = [
         inspect.iscoroutinefunction,
     ),
 ]
+
+
+PARSED = {"offset", "timestamp", "timestamp_type", "key", "value", "headers"}
+
+
+def test_aiokafka_hands_out_what_it_has_parsed_by_a_method_that_can_be_overridden():
+    where = "aiokafka.consumer.fetcher.PartitionRecords"
+    found = parameters(fetcher.PartitionRecords._consumer_record)
+    assert found == ["tp", "record"], f"{where}._consumer_record takes {found} now"
+    made = inspect.getsource(Fetcher)
+    assert "partition_records = PartitionRecords(" in made, f"{where} is not what a fetcher makes"
+    for parsed in (DefaultRecord, LegacyRecord):
+        missing = PARSED - set(dir(parsed))
+        assert not missing, f"{parsed.__name__} says no {missing} any more; the lanes read them"
 
 
 @pytest.mark.parametrize(
