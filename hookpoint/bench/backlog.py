@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from producers.pacing import send_paced
 from producers.replay import TICK_AFTER_S
-from producers.send import BulkSender, Lane
+from producers.send import BulkSender, Lane, SendError
 from producers.simulator import Audience, AudienceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from config.settings import Settings
+    from hookpoint.bench.reference import Reference
 
 TITLES = 40
 SAMPLE_EVENTS = 60_000
@@ -28,18 +29,14 @@ FIRST_WEEKS = 0.05
 class BenchOptions:
     """What one run measures."""
 
-    events: int = 600_000
+    events: int = 1_000_000
     """About how many events the stream has."""
     viewers: int = 4_000
     seed: int = 7
     rounds: int = 3
-    """Rounds of hookpoint."""
-    plain_rounds: int = 2
-    """Rounds of the plain agent, each between two of hookpoint."""
-    plain_events: int = 30_000
-    """The plain agent stops after so many events ..."""
-    plain_seconds: float = 20.0
-    """... or so many seconds, whatever comes first."""
+    """Rounds of each contender."""
+    checked: int = 1_000
+    """Viewers whose profiles are compared with the truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +75,26 @@ def audience_of(options: BenchOptions) -> Audience:
     return Audience(replace(wanted, weeks=long_enough))
 
 
-def send_backlog(settings: Settings, audience: Audience, told: Callable[[int], None]) -> Backlog:
+def send_backlog(
+    settings: Settings, audience: Audience, reference: Reference, told: Callable[[int], None]
+) -> Backlog:
     """Send catalogue, events and ticks, and wait until the broker has confirmed them all.
 
     Args:
         settings: names of the topics, which must exist.
         audience: whose events; its truth is known afterwards without another run.
+        reference: notes what its sample of viewers reports.
         told: is told every now and then how many events have been handed over.
 
     Raises:
         SendError: the broker refused or was away for too long.
     """
-    return asyncio.run(_send(settings, audience, told))
+    return asyncio.run(_send(settings, audience, reference, told))
 
 
-async def _send(settings: Settings, audience: Audience, told: Callable[[int], None]) -> Backlog:
+async def _send(
+    settings: Settings, audience: Audience, reference: Reference, told: Callable[[int], None]
+) -> Backlog:
     events, reached_s = 0, audience.options.start_s
 
     def count(more: int, time_s: float) -> None:
@@ -105,11 +107,16 @@ async def _send(settings: Settings, audience: Audience, told: Callable[[int], No
         await sender.send_titles(audience.catalogue())
         await sender.flush()
         catalogue_bytes = sender.sent.bytes
-        await send_paced(sender, topic, audience.records(), None, count)
+        await send_paced(sender, topic, reference.noting(audience.records()), None, count)
         await sender.send_tick(reached_s + TICK_AFTER_S)
     last_offsets = {
         lane.partition: offset
         for lane, offset in sender.sent.last_offsets.items()
         if isinstance(lane, Lane) and lane.topic == topic
     }
+    for partition, last in last_offsets.items():  # the last one is the tick
+        if last != reference.counts[partition]:
+            raise SendError(
+                f"{topic}/{partition} ends at {last}, not at {reference.counts[partition]}"
+            )
     return Backlog(events, len(last_offsets), sender.sent.bytes - catalogue_bytes, last_offsets)

@@ -1,11 +1,10 @@
-"""The two contenders, one round each: a process of its own, names of its own, the same backlog."""
+"""hookpoint's own round: one worker, with names of its own, on the backlog that all share."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ import orjson
 from consumers.connection import connect
 from consumers.feed import Feed
 from hookpoint.bench.measuring import LOOK_EVERY_S, Contender, Figures, measure
-from hookpoint.bench.plain_agent import COUNT_EVERY, COUNT_FIELD, COUNT_KEY
-from hookpoint.demo.worker import RunningWorker, running_process, running_worker
+from hookpoint.demo.worker import running_worker
 from hookpoint.processes import StackError
 from hookpoint.topics import ensure_topics
 from streams.keys import Keys
@@ -23,12 +21,12 @@ from streams.worker.redis_store import RedisStore
 from streams.worker.titles import Change, TitleStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from config.settings import Settings
-    from hookpoint.bench.backlog import Backlog, BenchOptions
+    from hookpoint.bench.backlog import Backlog
 
-HOOKPOINT, PLAIN = "hookpoint worker", "plain Faust agent"
+HOOKPOINT = "hookpoint worker"
 TIMERS_WITHIN_S = 30.0
 
 
@@ -65,7 +63,7 @@ def hookpoint_round(
             contender = Contender(
                 HOOKPOINT, worker.process.pid, started_s, worker.check, marks.absorbed
             )
-            figures = measure(contender, backlog.events + backlog.ticks, None, told)
+            figures = measure(contender, backlog.events + backlog.ticks, told)
             timers_s = marks.timers_done_after(worker.check)
     rejected = _rejected(settings)
     if rejected:
@@ -127,36 +125,3 @@ class _Marks:
 def _rejected(settings: Settings) -> int:
     with closing(Feed(settings, settings.topics.rejects)) as feed:
         return sum(1 for _ in feed.whats_there())
-
-
-def plain_round(
-    settings: Settings, backlog: Backlog, options: BenchOptions, told: Callable[[int], None]
-) -> Figures:
-    """The plain agent works off the beginning of the same backlog.
-
-    Raises:
-        StackError: it ended or came to a halt.
-    """
-    goal = min(options.plain_events, backlog.events) // COUNT_EVERY * COUNT_EVERY
-    with closing(connect(settings)) as connected:
-        client: Any = connected
-
-        def absorbed() -> int:
-            return int(client.hget(settings.key_prefix + COUNT_KEY, COUNT_FIELD) or 0)
-
-        started_s = time.monotonic()
-        with _running_plain_agent(settings) as agent:
-            contender = Contender(PLAIN, agent.process.pid, started_s, agent.check, absorbed)
-            return measure(contender, goal, options.plain_seconds, told)
-
-
-@contextmanager
-def _running_plain_agent(settings: Settings) -> Iterator[RunningWorker]:
-    command = [
-        sys.executable, "-m", "hookpoint.bench.plain_agent",
-        settings.kafka_bootstrap, settings.topics.events, settings.group, settings.key_prefix,
-        str(settings.session_timeout_s),
-    ]  # fmt: skip
-    secret = {"PLAIN_REDIS_URL": settings.redis_url.get_secret_value()}
-    with running_process(command, secret) as agent:
-        yield agent

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from config.kafka import kafka_python_security
 from consumers.connection import connect
-from hookpoint.bench.plain_agent import COUNT_KEY
+from hookpoint.bench.peers.job import absorbed_key, profile_key
 from streams.keys import Keys
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _keys(settings: Settings, audience: Audience, backlog: Backlog) -> Iterator[
     for viewer in audience.truth().taste:
         of_viewer = keys.viewer(viewer)
         yield from (of_viewer.state, of_viewer.taste, of_viewer.progress, of_viewer.hooked)
-        yield f"{settings.key_prefix}plain:{{{viewer}}}"
+        yield profile_key(settings.key_prefix, viewer)
     for title in audience.titles:
         yield keys.title(title.title_id)
         yield keys.engagement(title.title_id)
@@ -50,7 +50,7 @@ def _keys(settings: Settings, audience: Audience, backlog: Backlog) -> Iterator[
         for partition in backlog.last_offsets:
             yield keys.mark(settings.group, topic, partition)
             yield keys.due(settings.group, topic, partition)
-    yield from (keys.catalogue_facts(), keys.catalogue_changes(), settings.key_prefix + COUNT_KEY)
+    yield from (keys.catalogue_facts(), keys.catalogue_changes(), absorbed_key(settings.key_prefix))
 
 
 def remove_topics(settings: Settings, beginning: str) -> None:

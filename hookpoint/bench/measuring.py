@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 QUARTERS = 4
 LOOK_EVERY_S = 0.1
 """Each look costs two round trips' worth of a core that the contender could use."""
+CHILDREN_EVERY = 20
+"""Looking for children reads the whole table of processes: every so many looks."""
 READY_WITHIN_S = 60.0
 STALLED_AFTER_S = 30.0
 
@@ -27,7 +29,7 @@ class Figures:
 
     ``events`` are those absorbed after the first look that found any, so what came before that
     look is in no figure. ``cpu_s`` counts user and system time of all threads of the contender's
-    process, and of no other.
+    process and its children, and of no other; memory likewise.
     """
 
     contender: str
@@ -77,17 +79,17 @@ class Contender:
     """``time.monotonic`` at its start."""
     check: Callable[[], None]
     absorbed: Callable[[], int]
+    stopped: Callable[[], bool] = lambda: False
+    """Whether it takes no more by its own decision; asked after ``absorbed``."""
 
 
-def measure(
-    contender: Contender, goal: int, longest_s: float | None, told: Callable[[int], None]
-) -> Figures:
-    """Watch until ``goal`` is absorbed, or for ``longest_s`` seconds after the first.
+def measure(contender: Contender, goal: int, told: Callable[[int], None]) -> Figures:
+    """Watch until ``goal`` is absorbed, or until the contender says that it has done enough.
 
     Raises:
         StackError: the contender ended, never began or came to a halt.
     """
-    return _Watch(contender, goal, told).run(longest_s)
+    return _Watch(contender, goal, told).run()
 
 
 class _Watch:
@@ -98,14 +100,16 @@ class _Watch:
         self._process = psutil.Process(contender.pid)
         self._peak = 0
         self._quarters = [0] * QUARTERS
+        self._children: list[Any] = []
+        self._looks = 0
         self._load = os.getloadavg()[0]
 
-    def run(self, longest_s: float | None) -> Figures:
+    def run(self) -> Figures:
         first = self._begin()
         psutil.cpu_percent()  # what it says next counts from here
         last = moved = first
         while last.absorbed < self._goal:
-            if longest_s is not None and last.at_s - first.at_s >= longest_s:
+            if self._contender.stopped():
                 break
             time.sleep(LOOK_EVERY_S)
             last = self._look()
@@ -143,12 +147,26 @@ class _Watch:
         self._contender.check()
         absorbed = self._contender.absorbed()
         now = time.monotonic()
-        with self._process.oneshot():
-            cpu = self._process.cpu_times()
-            resident = self._process.memory_info().rss
+        cpu_s, resident = self._cost()
         self._peak = max(self._peak, resident)
         if absorbed:
             quarter = min(QUARTERS - 1, QUARTERS * absorbed // self._goal)
             self._quarters[quarter] = max(self._quarters[quarter], resident)
         self._told(absorbed)
-        return _Look(now, absorbed, cpu.user + cpu.system)
+        return _Look(now, absorbed, cpu_s)
+
+    def _cost(self) -> tuple[float, int]:
+        """CPU seconds and resident bytes, children included."""
+        if self._looks % CHILDREN_EVERY == 0:
+            self._children = self._process.children(recursive=True)
+        self._looks += 1
+        cpu_s, resident = 0.0, 0
+        for process in (self._process, *self._children):
+            try:
+                with process.oneshot():
+                    cpu, memory = process.cpu_times(), process.memory_info()
+            except psutil.NoSuchProcess:
+                continue  # its parent counts it among the children that have ended
+            cpu_s += cpu.user + cpu.system + cpu.children_user + cpu.children_system
+            resident += memory.rss
+        return cpu_s, resident

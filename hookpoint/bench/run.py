@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -12,28 +13,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from config.settings import Settings
 from consumers.connection import connect
 from hookpoint.bench.backlog import Backlog, BenchOptions, audience_of, send_backlog
-from hookpoint.bench.check import check
-from hookpoint.bench.contenders import hookpoint_round, plain_round, settings_of_round
+from hookpoint.bench.check import Spot, check_hookpoint
+from hookpoint.bench.contenders import hookpoint_round, settings_of_round
 from hookpoint.bench.leftovers import remove_keys, remove_topics
+from hookpoint.bench.peer import Peer, Stream, peer_round
+from hookpoint.bench.reference import Reference
 from hookpoint.bench.report import Result
 from hookpoint.demo.worker import own_names
 from hookpoint.stack import running_stack
 from hookpoint.topics import ensure_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
-    from hookpoint.bench.check import Check
     from hookpoint.bench.measuring import Figures
     from producers.simulator import Audience
 
 PLAIN_WIDTH = 110
 
 
-def run_bench(options: BenchOptions, console: Console) -> Result:
-    """Send the stream, let the contenders work it off by turns, and check the answer.
+def run_bench(options: BenchOptions, peers: Sequence[Peer], console: Console) -> Result:
+    """Send the stream, let the contenders work it off by turns, and check the answers.
 
     Raises:
         StackError: a server or a contender did not start, ended or came to a halt.
@@ -46,7 +48,7 @@ def run_bench(options: BenchOptions, console: Console) -> Result:
     with running_stack(own_names(Settings(), "bench")) as settings, _leaving_nothing(settings):
         bench = _Bench(settings, options, audience, console)
         bench.send()
-        bench.take_turns()
+        bench.take_turns(peers)
         return bench.result()
 
 
@@ -68,66 +70,85 @@ class _Bench:
         self._options = options
         self._audience = audience
         self._console = console
+        self._reference = Reference(
+            settings.partitions, options.viewers, options.checked, options.seed
+        )
         self._backlog = Backlog(0, 0, 0, {})
         self._rounds: list[Figures] = []
-        self._check: Check | None = None
+        self._spots: dict[str, list[Spot]] = defaultdict(list)
+        self._absent: dict[str, str] = {}
 
     def send(self) -> None:
         ensure_topics(self._settings)
         with self._progress("sending the stream", self._options.events) as told:
-            self._backlog = send_backlog(self._settings, self._audience, told)
-        self._console.print(
+            self._backlog = send_backlog(self._settings, self._audience, self._reference, told)
+        self._say(
             f"{self._backlog.events:,} events of {self._options.viewers:,} viewers "
-            f"({self._backlog.bytes / 1e6:,.0f} MB) are on the broker.",
-            highlight=False,
+            f"({self._backlog.bytes / 1e6:,.0f} MB) are on the broker."
         )
 
-    def take_turns(self) -> None:
-        """Hookpoint first and last; the plain agent in between."""
+    def take_turns(self, peers: Sequence[Peer]) -> None:
+        """Every contender once in each round: what changes on the machine meets all of them."""
+        present = []
+        for peer in peers:
+            if obstacle := peer.obstacle(self._settings):
+                self._absent[peer.name] = obstacle
+                self._say(f"{peer.name}: not run: {obstacle}")
+            else:
+                present.append(peer)
         for number in range(self._options.rounds):
-            self._hookpoint(number, last=number == self._options.rounds - 1)
-            if number < self._options.plain_rounds:
-                self._plain(number)
+            self._hookpoint(number)
+            for peer in present:
+                self._peer(peer, number)
 
     def result(self) -> Result:
-        if self._check is None:
-            raise AssertionError("the last round of hookpoint is checked")
         return Result(
             self._options,
             self._audience.options.weeks,
             self._backlog,
             _servers(self._settings),
             self._rounds,
-            self._check,
+            dict(self._spots),
+            self._absent,
         )
 
-    def _hookpoint(self, number: int, *, last: bool) -> None:
-        settings = settings_of_round(self._settings, f"{self._settings.group}-{number}")
+    def _hookpoint(self, number: int) -> None:
         titles = self._audience.catalogue()
-        try:
+        with self._own(f"{number}") as settings:
             with self._progress(f"hookpoint, round {number + 1}", self._backlog.events) as told:
-                self._note(hookpoint_round(settings, self._backlog, titles, told))
-            if last:
-                self._check = check(settings, self._audience.truth(), self._options.seed)
-        finally:
-            remove_keys(settings, self._audience, self._backlog)
+                figures = hookpoint_round(settings, self._backlog, titles, told)
+            truth = self._audience.truth()
+            self._note(figures, check_hookpoint(settings, truth, self._reference))
 
-    def _plain(self, number: int) -> None:
-        settings = settings_of_round(self._settings, f"{self._settings.group}-plain-{number}")
+    def _peer(self, peer: Peer, number: int) -> None:
+        genres = {title.title_id: title.genres for title in self._audience.titles}
+        with self._own(f"{peer.key}-{number}") as settings:
+            goal = peer.stop_events or self._backlog.events
+            with self._progress(f"{peer.name}, round {number + 1}", goal) as told:
+                stream = Stream(self._backlog, self._reference, genres)
+                figures, spot = peer_round(peer, settings, stream, told)
+            self._note(figures, spot)
+
+    @contextmanager
+    def _own(self, name: str) -> Iterator[Settings]:
+        """Names of one round, whose keys go with it."""
+        settings = settings_of_round(self._settings, f"{self._settings.group}-{name}")
         try:
-            title = f"plain agent, round {number + 1}"
-            with self._progress(title, self._options.plain_events) as told:
-                self._note(plain_round(settings, self._backlog, self._options, told))
+            yield settings
         finally:
             remove_keys(settings, self._audience, self._backlog)
 
-    def _note(self, figures: Figures) -> None:
+    def _note(self, figures: Figures, spot: Spot) -> None:
         self._rounds.append(figures)
-        self._console.print(
+        self._spots[figures.contender].append(spot)
+        self._say(
             f"{figures.contender}: {figures.per_second:,.0f} events/s, "
-            f"{figures.per_cpu_second:,.0f} per CPU-second",
-            highlight=False,
+            f"{figures.per_cpu_second:,.0f} per CPU-second, "
+            f"{spot.right:,} of {spot.viewers:,} viewers right"
         )
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False)
 
     @contextmanager
     def _progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
