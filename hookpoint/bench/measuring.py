@@ -12,9 +12,12 @@ import psutil
 from hookpoint.processes import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 QUARTERS = 4
+STEADY = (0.1, 0.9)
+STEADY_AT_LEAST = 0.4
+"""Share of all events that two looks must have between them."""
 LOOK_EVERY_S = 0.1
 """Each look costs two round trips' worth of a core that the contender could use."""
 CHILDREN_EVERY = 20
@@ -25,11 +28,12 @@ STALLED_AFTER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One round of one contender, from the first event seen absorbed to the last.
+    """One round of one contender, while it worked off the middle of its backlog.
 
-    ``events`` are those absorbed after the first look that found any, so what came before that
-    look is in no figure. ``cpu_s`` counts user and system time of all threads of the contender's
-    process and its children, and of no other; memory likewise.
+    ``events`` are those absorbed between two looks, from a tenth to nine tenths of all: what it had
+    begun but not finished is then on both sides of the balance. ``cpu_s`` counts user and system
+    time of all threads of the contender's process and its children, and of no other; memory
+    likewise.
     """
 
     contender: str
@@ -60,7 +64,9 @@ class Figures:
         return self.events / self.cpu_s
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
+    """What one look found: when, how many events absorbed by then, and at what CPU time."""
+
     at_s: float
     absorbed: int
     cpu_s: float
@@ -92,6 +98,20 @@ def measure(contender: Contender, goal: int, told: Callable[[int], None]) -> Fig
     return _Watch(contender, goal, told).run()
 
 
+def steady(looks: Sequence[Look]) -> tuple[Look, Look]:
+    """The looks between which it worked steadily: warm, and with more to come.
+
+    At the first and at the last look of all, what it has begun and not finished differs most: then
+    it has taken all that it takes at once, and nothing. A stream that is too short for a look in
+    between is measured from the first look to the last.
+    """
+    whole = looks[-1].absorbed
+    inner = [it for it in looks if STEADY[0] * whole <= it.absorbed <= STEADY[1] * whole]
+    if inner and inner[-1].absorbed - inner[0].absorbed >= STEADY_AT_LEAST * whole:
+        return inner[0], inner[-1]
+    return looks[0], looks[-1]
+
+
 class _Watch:
     def __init__(self, contender: Contender, goal: int, told: Callable[[int], None]) -> None:
         self._contender = contender
@@ -105,19 +125,19 @@ class _Watch:
         self._load = os.getloadavg()[0]
 
     def run(self) -> Figures:
-        first = self._begin()
+        begun = self._begin()
         psutil.cpu_percent()  # what it says next counts from here
-        last = moved = first
-        while last.absorbed < self._goal:
-            if self._contender.stopped():
-                break
+        looks = [begun]
+        moved = begun
+        while looks[-1].absorbed < self._goal and not self._contender.stopped():
             time.sleep(LOOK_EVERY_S)
-            last = self._look()
+            looks.append(last := self._look())
             if last.absorbed > moved.absorbed:
                 moved = last
             elif last.at_s - moved.at_s > STALLED_AFTER_S:
                 raise StackError(f"{self._contender.name} halted at {last.absorbed:,} events")
         busy = psutil.cpu_percent() / 100
+        first, last = steady(looks)
         if last.absorbed == first.absorbed:
             raise StackError(
                 f"{self._contender.name} was done before a second look at it: "
@@ -130,12 +150,12 @@ class _Watch:
             cpu_s=last.cpu_s - first.cpu_s,
             peak_rss_bytes=self._peak,
             rss_bytes_by_quarter=tuple(self._quarters),
-            startup_s=first.at_s - self._contender.started_s,
+            startup_s=begun.at_s - self._contender.started_s,
             load=self._load,
             busy=busy,
         )
 
-    def _begin(self) -> _Look:
+    def _begin(self) -> Look:
         patience = time.monotonic() + READY_WITHIN_S
         while not (look := self._look()).absorbed:
             if look.at_s > patience:
@@ -143,7 +163,7 @@ class _Watch:
             time.sleep(LOOK_EVERY_S)
         return look
 
-    def _look(self) -> _Look:
+    def _look(self) -> Look:
         self._contender.check()
         absorbed = self._contender.absorbed()
         now = time.monotonic()
@@ -153,7 +173,7 @@ class _Watch:
             quarter = min(QUARTERS - 1, QUARTERS * absorbed // self._goal)
             self._quarters[quarter] = max(self._quarters[quarter], resident)
         self._told(absorbed)
-        return _Look(now, absorbed, cpu_s)
+        return Look(now, absorbed, cpu_s)
 
     def _cost(self) -> tuple[float, int]:
         """CPU seconds and resident bytes, children included."""

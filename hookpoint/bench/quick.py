@@ -16,7 +16,7 @@ from hookpoint.bench.report import machine
 if TYPE_CHECKING:
     from hookpoint.bench.report import Result
 
-QUICK = BenchOptions(events=250_000, viewers=1_500, rounds=3, checked=300)
+QUICK = BenchOptions(events=300_000, viewers=2_000, rounds=3, checked=300)
 FLOOR = 0.10
 """hookpoint's events per CPU-second over the hand-written loop's, below which a change has made it
 slower beyond doubt."""

@@ -72,9 +72,9 @@ class Reference:
         for record in records:
             known = viewers.get(record.key)
             if known is None:
-                sampled = zlib.crc32(record.key, self._salt) < self._below
                 partition = partition_of(record.key, self._partitions)
-                known = viewers[record.key] = (partition, [] if sampled else None)
+                known = (partition, [] if self.samples(record.key) else None)
+                viewers[record.key] = known
             partition, noted = known
             if noted is not None:
                 noted.append(_seen(record.value, counts[partition]))
@@ -86,6 +86,10 @@ class Reference:
         """The sample."""
         sampled = [key for key, (_, noted) in self._viewers.items() if noted is not None]
         return [key.decode() for key in sorted(sampled, key=self._hash)[: self._wanted]]
+
+    def samples(self, key: bytes) -> bool:
+        """Whether this viewer's reports are noted."""
+        return self._hash(key) < self._below
 
     def _hash(self, key: bytes) -> int:
         return zlib.crc32(key, self._salt)

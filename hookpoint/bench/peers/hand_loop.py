@@ -21,6 +21,9 @@ from hookpoint.bench.peers.job import Job, Limit, job_of_arguments, progress
 from hookpoint.bench.peers.watching import Report, add, credit
 
 WAIT_S = 0.1
+SLICES = 4
+"""So many of hookpoint's slices are read at once, if they are there: the more events a batch has,
+the fewer writes each takes. It waits no longer for them than ``WAIT_S``."""
 
 
 class Data(msgspec.Struct, gc=False):
@@ -169,7 +172,7 @@ def run(job: Job, redis_url: str) -> None:
     stopped = False
     with redis.Redis.from_url(redis_url) as client:
         while not stopped:
-            messages = consumer.consume(job.batch, WAIT_S)
+            messages = consumer.consume(SLICES * job.batch, WAIT_S)
             if not messages:
                 continue
             values = []
