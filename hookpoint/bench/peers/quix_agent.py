@@ -59,6 +59,7 @@ class Profiles(BatchingSink):  # type: ignore[misc]  # not installed where types
         self._client: Any = redis.Redis.from_url(redis_url)
         self._positions: dict[int, int] = {}
         self._events = 0
+        self.enough = False
         self.when_enough: Callable[[], None] = lambda: None
 
     def write(self, batch: SinkBatch) -> None:
@@ -76,6 +77,7 @@ class Profiles(BatchingSink):  # type: ignore[misc]  # not installed where types
             pipe.hset(self._job.absorbed_key, mapping=self._told(stopped=False))
             pipe.execute()
         if self._limit.reached(self._events):
+            self.enough = True
             self.when_enough()
 
     def _told(self, *, stopped: bool) -> dict[str, int]:
@@ -146,8 +148,10 @@ def run(job: Job, redis_url: str, folder: str) -> None:
     topic = app.topic(job.topic, value_deserializer="bytes", key_deserializer="bytes")
     app.dataframe(topic).apply(Fold(job.genres()), stateful=True).sink(profiles)
     app.run()
-    profiles.stop()
-    while True:
+    if profiles.enough:
+        profiles.stop()
+        # Quix Streams has put a handler of its own there.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pause()
 
 
