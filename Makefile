@@ -95,7 +95,7 @@ $(QUIX_READY): $(QUIX_PACKAGES) | $(READY)
 	@touch $@
 
 bench: $(READY) $(CORE_READY) $(QUIX_READY)
-	$(ON_CORE) $(ON_KAFKA) $(BIN)/hookpoint bench
+	HOOKPOINT_QUIX_PYTHON=$(CURDIR)/$(QUIX_VENV)/bin/python $(ON_CORE) $(ON_KAFKA) $(BIN)/hookpoint bench
 
 bench-quick: $(READY) $(CORE_READY)
 	$(ON_CORE) $(ON_KAFKA) $(BIN)/hookpoint bench --quick

@@ -37,6 +37,7 @@ def history_line(result: Result, commit: str | None) -> dict[str, Any]:
         "at": result.at.isoformat(timespec="seconds"),
         "commit": commit,
         "machine": f"{here['platform']}, {here['cores']} cores, Python {here['python']}",
+        "core": here["core"],
         "broker": result.servers["broker"],
         "events": result.backlog.events,
         "ratio": round(ratio_of(result), 4),

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hookpoint.bench.contenders import HOOKPOINT
 from hookpoint.bench.peer import PEERS
+from streams.worker.core import CORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ def machine() -> dict[str, Any]:
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
+        "core": CORE,
     }
 
 
@@ -217,7 +219,7 @@ def as_markdown(result: Result) -> str:
         f"{_stream(result)}; {result.weeks:.2f} weeks of viewing, "
         f"{result.backlog.bytes / 1e6:,.0f} MB. {result.at:%Y-%m-%d %H:%M} UTC, "
         f"{here['platform']}, {here['cores']} cores, {here['memory_bytes'] / MIB / 1024:,.0f} GiB; "
-        f"Python {here['python']}, {packages}."
+        f"Python {here['python']}, hookpoint's core {here['core']}, {packages}."
     )
     means = (
         "Medians of rounds by turns. `hookpoint per CPU-s`: hookpoint's events per CPU-second over "
