@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 QUARTERS = 4
 STEADY = (0.1, 0.9)
-STEADY_AT_LEAST = 0.4
-"""Share of all events that two looks must have between them."""
-LOOK_EVERY_S = 0.1
-"""Each look costs two round trips' worth of a core that the contender could use."""
+STEADY_AT_LEAST = 0.5
+"""Share of all events that lie between the two looks that count, or they say nothing ..."""
+STEADY_STEPS = 6
+"""... and so do fewer looks than this that found something new."""
+LOOK_EVERY_S = 0.05
+"""Each look costs a millisecond of a core that the contender could use."""
 CHILDREN_EVERY = 20
 """Looking for children reads the whole table of processes: every so many looks."""
 READY_WITHIN_S = 60.0
@@ -50,6 +52,8 @@ class Figures:
     """The machine's load average over the minute before the round."""
     busy: float
     """Share of all cores in use by anything during the round, 0..1."""
+    steady: bool = True
+    """Whether the backlog was long enough for figures that say something."""
     timers_s: float = 0.0
     """From the last event to the last timer that was due by then."""
 
@@ -98,18 +102,19 @@ def measure(contender: Contender, goal: int, told: Callable[[int], None]) -> Fig
     return _Watch(contender, goal, told).run()
 
 
-def steady(looks: Sequence[Look]) -> tuple[Look, Look]:
-    """The looks between which it worked steadily: warm, and with more to come.
+def steady(looks: Sequence[Look]) -> tuple[Look, Look, bool]:
+    """The looks between which it worked steadily, warm and with more to come, and whether it did.
 
     At the first and at the last look of all, what it has begun and not finished differs most: then
-    it has taken all that it takes at once, and nothing. A stream that is too short for a look in
-    between is measured from the first look to the last.
+    it has taken all that it takes at once, and nothing. A stream that is too short for that is
+    measured from the first look to the last, and is not steady.
     """
     whole = looks[-1].absorbed
     inner = [it for it in looks if STEADY[0] * whole <= it.absorbed <= STEADY[1] * whole]
-    if inner and inner[-1].absorbed - inner[0].absorbed >= STEADY_AT_LEAST * whole:
-        return inner[0], inner[-1]
-    return looks[0], looks[-1]
+    steps = len({it.absorbed for it in inner})
+    if steps >= STEADY_STEPS and inner[-1].absorbed - inner[0].absorbed >= STEADY_AT_LEAST * whole:
+        return inner[0], inner[-1], True
+    return looks[0], looks[-1], False
 
 
 class _Watch:
@@ -137,7 +142,7 @@ class _Watch:
             elif last.at_s - moved.at_s > STALLED_AFTER_S:
                 raise StackError(f"{self._contender.name} halted at {last.absorbed:,} events")
         busy = psutil.cpu_percent() / 100
-        first, last = steady(looks)
+        first, last, was_steady = steady(looks)
         if last.absorbed == first.absorbed:
             raise StackError(
                 f"{self._contender.name} was done before a second look at it: "
@@ -153,6 +158,7 @@ class _Watch:
             startup_s=begun.at_s - self._contender.started_s,
             load=self._load,
             busy=busy,
+            steady=was_steady,
         )
 
     def _begin(self) -> Look:

@@ -40,6 +40,7 @@ def history_line(result: Result, commit: str | None) -> dict[str, Any]:
         "core": here["core"],
         "broker": result.servers["broker"],
         "events": result.backlog.events,
+        "steady": all(it.steady for it in by_name.values()),
         "ratio": round(ratio_of(result), 4),
         "hookpoint_per_cpu_second": round(by_name[HOOKPOINT].per_cpu_second),
         "hand_loop_per_cpu_second": round(by_name[HAND_LOOP.name].per_cpu_second),

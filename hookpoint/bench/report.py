@@ -73,6 +73,8 @@ class Medians:
     peak_rss_bytes: float
     ratio: float
     """Hookpoint's events per CPU-second over this one's; above 1, hookpoint is faster."""
+    steady: bool
+    """Whether every round was long enough to say something."""
     worst: Spot
     """The spot check of the round with the fewest right viewers."""
 
@@ -113,6 +115,7 @@ class Result:
             per_cpu_second,
             median(it.peak_rss_bytes for it in rounds),
             ours / per_cpu_second,
+            all(it.steady for it in rounds),
             min(self.spots[contender], key=lambda it: it.right / max(1, it.viewers)),
         )
 
@@ -169,6 +172,7 @@ def _stream(result: Result) -> str:
 
 
 def _rows(result: Result) -> list[tuple[str, ...]]:
+    ours = result.medians()[0]
     return [
         (
             it.contender,
@@ -177,7 +181,7 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
             f"{it.per_second:,.0f}",
             f"{it.per_cpu_second:,.0f}",
             f"{it.peak_rss_bytes / MIB:,.0f}",
-            f"{it.ratio:.2f} x",
+            f"{it.ratio:.2f} x" if it.steady and ours.steady else "too short",
             f"{it.worst.right:,} of {it.worst.viewers:,}",
         )
         for it in result.medians()
@@ -187,6 +191,11 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
 def _remarks(result: Result) -> list[str]:
     remarks = [_checked(it) for it in result.medians()]
     remarks += [f"{name}: not run: {why}" for name, why in result.absent.items()]
+    remarks += [
+        f"{it.contender}: the stream is too short for it: its rates say nothing."
+        for it in result.medians()
+        if not it.steady
+    ]
     quarters = [
         median(them) / MIB
         for them in zip(*(it.rss_bytes_by_quarter for it in result.of(HOOKPOINT)), strict=True)

@@ -76,6 +76,13 @@ def test_the_table_names_every_contender_what_it_leaves_out_and_who_did_not_run(
     assert "seed 7; a broker, a Redis" in table
 
 
+def test_a_stream_too_short_for_a_contender_is_said_to_be(result):
+    said = "hand-written loop: the stream is too short for it: its rates say nothing."
+    assert said not in as_markdown(result)
+    rounds = [*result.rounds, replace(figures(HAND_LOOP.name, 0.3), steady=False)]
+    assert said in as_markdown(replace(result, rounds=rounds))
+
+
 def test_the_figures_are_there_as_json(result):
     told = orjson.loads(orjson.dumps(as_json(result)))
     assert [it["ratio"] for it in told["medians"]] == [1.0, 0.125, 10.0]
@@ -92,5 +99,6 @@ def test_the_history_gets_a_line_more(result, tmp_path):
     first, second = map(orjson.loads, history.read_bytes().splitlines())
     assert (first["commit"], second["commit"]) == ("abc", None)
     assert first["ratio"] == 0.125
+    assert first["steady"] is True
     assert first["hookpoint_per_cpu_second"] == 500
     assert first["hand_loop_per_cpu_second"] == 4000

@@ -21,9 +21,6 @@ from hookpoint.bench.peers.job import Job, Limit, job_of_arguments, progress
 from hookpoint.bench.peers.watching import Report, add, credit
 
 WAIT_S = 0.1
-SLICES = 4
-"""So many of hookpoint's slices are read at once, if they are there: the more events a batch has,
-the fewer writes each takes. It waits no longer for them than ``WAIT_S``."""
 
 
 class Data(msgspec.Struct, gc=False):
@@ -160,10 +157,13 @@ def run(job: Job, redis_url: str) -> None:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "session.timeout.ms": int(job.session_timeout_s * 1000),
-            # Large fetches, and enough of them ahead that the loop never waits.
+            # Large fetches, so that a batch is of one partition and of few viewers, which makes for
+            # few writes; and enough of them ahead that the loop never waits.
+            "max.partition.fetch.bytes": 4 * 1024 * 1024,
             "fetch.min.bytes": 65_536,
             "fetch.wait.max.ms": 50,
-            "queued.min.messages": 50_000,
+            "fetch.queue.backoff.ms": 10,
+            "queued.min.messages": 30_000,
         }
     )
     consumer.subscribe([job.topic])
@@ -172,7 +172,7 @@ def run(job: Job, redis_url: str) -> None:
     stopped = False
     with redis.Redis.from_url(redis_url) as client:
         while not stopped:
-            messages = consumer.consume(SLICES * job.batch, WAIT_S)
+            messages = consumer.consume(job.batch, WAIT_S)
             if not messages:
                 continue
             values = []

@@ -138,9 +138,11 @@ def run(job: Job, redis_url: str, folder: str) -> None:
         loglevel="ERROR",
         consumer_extra_config={
             "session.timeout.ms": int(job.session_timeout_s * 1000),
+            "max.partition.fetch.bytes": 4 * 1024 * 1024,
             "fetch.min.bytes": 65_536,
             "fetch.wait.max.ms": 50,
-            "queued.min.messages": 50_000,
+            "fetch.queue.backoff.ms": 10,
+            "queued.min.messages": 30_000,
         },
     )
     profiles = Profiles(job, redis_url)
