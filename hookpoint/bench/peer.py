@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 QUIX_PYTHON_VARIABLE = "HOOKPOINT_QUIX_PYTHON"
 ROOT = Path(__file__).parents[2]
 """Where the packages lie: a Python of another environment finds the peers there."""
+FAUST_TELLS_EVERY = 250
+"""``plain_faust.TELL_EVERY``, which is not imported here: it loads Faust."""
 NOT_EXACT = "a replay after a crash counts again"
 
 
@@ -50,6 +52,8 @@ class Peer:
     obstacle: Callable[[Settings], str | None]
     exact: bool = True
     """Whether it promises the right sums as long as its process lives."""
+    tells_every: int = 1
+    """It says how far it is after every so many events."""
     stop_events: int = 0
     stop_s: float = 0.0
     """A slow one stops after so many events or seconds, whatever comes first; 0: it does not."""
@@ -113,6 +117,7 @@ PEERS = (
         _module("plain_faust", sys.executable),
         _runs,
         exact=False,
+        tells_every=FAUST_TELLS_EVERY,
         stop_events=30_000,
         stop_s=20.0,
     ),
@@ -139,7 +144,7 @@ def peer_round(
         StackError: it ended, never began or came to a halt.
     """
     events = stream.backlog.events
-    goal = min(peer.stop_events or events, events)
+    goal = min(peer.stop_events or events, events) // peer.tells_every * peer.tells_every
     with (
         tempfile.TemporaryDirectory(prefix="hookpoint-") as folder,
         closing(connect(settings)) as client,

@@ -10,6 +10,7 @@ import pytest
 import hookpoint.bench
 from hookpoint.bench.peer import PEERS
 from hookpoint.bench.peers.job import Job, Limit
+from hookpoint.bench.peers.plain_faust import TELL_EVERY
 from hookpoint.kafka_jars import KAFKA_VERSION
 
 JOB = Job("b", "t", "g", "p:", "/catalogue", 6.0, 8000, stop_events=100, stop_s=30.0)
@@ -33,6 +34,11 @@ def test_a_slow_peer_stops_after_enough_events_or_seconds():
 def test_a_peer_without_limits_never_stops():
     endless = Limit(Job("b", "t", "g", "p:", "/catalogue", 6.0, 8000, 0, 0.0))
     assert not any(endless.reached(events) for events in (0, 1, 10**9))
+
+
+def test_the_plain_agent_is_waited_for_in_its_own_steps():
+    faust = next(peer for peer in PEERS if peer.key == "faust")
+    assert faust.tells_every == TELL_EVERY
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda it: it.key)

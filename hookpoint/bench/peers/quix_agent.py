@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from quixstreams import State
 
 COMMIT_EVERY_S = 1.0
+COMMIT_BATCHES = 8
+"""A checkpoint after so many batches at the latest: more than it does in a second, unless batches
+are set to be small."""
 SUMS = "sums"
 Sums = dict[str, float]
 
@@ -132,6 +135,7 @@ def run(job: Job, redis_url: str, folder: str) -> None:
         consumer_group=job.group,
         auto_offset_reset="earliest",
         commit_interval=COMMIT_EVERY_S,
+        commit_every=COMMIT_BATCHES * job.batch,
         state_dir=folder,
         use_changelog_topics=False,
         auto_create_topics=False,
