@@ -114,9 +114,8 @@ class Dispatcher:
             event.ack()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self.failed is None or self.failed.done():
-            return
-        error = task.exception()
-        if error is not None:
+        # Asked of every lane: of several that fail together, asyncio would complain of the others.
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.failed is not None and not self.failed.done():
             log.critical("worker stops", error=f"{type(error).__name__}: {error}")
             self.failed.set_exception(error)

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 250
 """How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker
 that does not is asked again after this."""
+COMMIT_WITHIN_S = 3.0
 SEEK_SHARE = 0.8
 """Of the time that Faust gives a seek."""
 
@@ -114,6 +115,26 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # No other consumer in this process reads records: they ask for offsets alone.
         fetcher.PartitionRecords = LeanRecords
         return consumer
+
+    async def _commit(self, offsets: Any) -> bool:
+        """Commit, or leave it: offsets are hints, and a stop would wait for Kafka to come back."""
+        try:
+            async with asyncio.timeout(COMMIT_WITHIN_S):
+                return bool(await super()._commit(offsets))
+        except TimeoutError:
+            return False
+
+    async def on_thread_stop(self) -> None:
+        """Let the consumer go, also while brokers refuse connections."""
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled us: aiokafka's fetcher awaits the fetches that it has cancelled, and
+            # one that was about to try again lets that through. The group is left by then.
+            await self._ensure_consumer()._client.close()  # noqa: SLF001
 
     async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """The offset that is read next, per partition."""

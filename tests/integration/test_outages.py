@@ -30,6 +30,7 @@ AT_REST = 0.25
 """Share of a core; spinning takes all of one."""
 FEW_LINES = 40
 """A line per attempt and client makes about a thousand in this time."""
+STOPPED_WITHIN_S = 20.0
 SOON_S = LONGEST_PAUSE_S + 15.0
 
 
@@ -128,6 +129,18 @@ def running(place, folder):
             )
 
         yield worker, readiness, send, take_in
+
+
+def test_a_worker_told_to_stop_while_kafka_refuses_connections_ends_in_order(tmp_path):
+    with a_place("the embedded Kafka") as place, running(place, tmp_path) as it:
+        worker, readiness, send, take_in = it
+        send("before")
+        take_in()
+        place.server.kill()
+        readiness.wait_for_reason("Kafka has been away")
+        code, took_s = worker.stop()
+        assert (code, worker.said("worker is stuck")) == (0, 0), worker.tail()
+        assert took_s < STOPPED_WITHIN_S
 
 
 def test_a_worker_that_starts_in_an_outage_waits_and_says_for_what(tmp_path):

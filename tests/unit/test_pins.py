@@ -51,6 +51,8 @@ TAKES = [
     (aiokafka.AIOKafkaConsumer, "end_offsets", ["partitions"], LAG),
     (aiokafka.AIOKafkaConsumer, "position", ["partition"], TRANSPORT),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer", [], TRANSPORT),
+    (driver.AIOKafkaConsumerThread, "on_thread_stop", [], TRANSPORT),
+    (driver.AIOKafkaConsumerThread, "_commit", ["offsets"], TRANSPORT),
     (driver.AIOKafkaConsumerThread, "call_thread", ["fun", "args", "kwargs"], TRANSPORT),
     (faust.App, "_create_directories", [], APP),
     (faust.App, "crash", ["reason"], COMPOSED),
