@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hookpoint.commands.bench_latency import latency
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +26,7 @@ bench_app = typer.Typer(help="Measure how fast it is on this machine.")
 def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
     app.add_typer(bench_app, name="bench")
+    bench_app.command()(latency)
 
 
 @bench_app.callback(invoke_without_command=True)

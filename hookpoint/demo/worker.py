@@ -70,7 +70,7 @@ def own_names(settings: Settings, purpose: str = "demo") -> Settings:
 def running_worker(settings: Settings) -> Iterator[RunningWorker]:
     """A worker on ``settings``, stopped by SIGTERM at the end (and by force after 30 seconds)."""
     command = [sys.executable, "-c", _COMMAND, "worker"]
-    with running_process(command, _environment(settings)) as worker:
+    with running_process(command, environment(settings)) as worker:
         yield worker
 
 
@@ -100,7 +100,8 @@ def running_process(command: list[str], environment: dict[str, str]) -> Iterator
                 process.wait()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process of ours must be told to use the servers and names of ``settings``."""
     topics = {f"HOOKPOINT_TOPICS__{role.upper()}": name for role, name in settings.topics}
     return topics | {
         "HOOKPOINT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,

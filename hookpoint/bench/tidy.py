@@ -1,0 +1,45 @@
+"""Taking away keys by name: nobody's keys are looked through."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from consumers.connection import connect
+from streams.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from config.settings import Settings
+
+AT_ONCE = 2000
+
+
+def remove_keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> None:
+    """Remove every key under the prefix of ``settings`` that a worker makes of these."""
+    names = _keys(settings, viewers, titles)
+    client: Any
+    with closing(connect(settings)) as client:
+        while some := list(islice(names, AT_ONCE)):
+            with client.pipeline(transaction=False) as batch:
+                for name in some:
+                    batch.unlink(name)
+                batch.execute()
+
+
+def _keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> Iterator[str]:
+    keys, topics, group = Keys(settings.key_prefix), settings.topics, settings.group
+    for viewer in viewers:
+        of_viewer = keys.viewer(viewer)
+        yield from (of_viewer.state, of_viewer.taste, of_viewer.progress, of_viewer.hooked)
+    for title in titles:
+        yield keys.title(title)
+        yield keys.engagement(title)
+    for topic in (topics.events, topics.titles):
+        yield keys.topic_id(group, topic)
+        for partition in range(settings.partitions):
+            yield keys.mark(group, topic, partition)
+            yield keys.due(group, topic, partition)
+    yield from (keys.catalogue_facts(), keys.catalogue_marks(), keys.catalogue_changes())
