@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(console: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere. Yields what is told how much is done."""
+def progress(console: Console, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere. Yields what is told how much is done.
+
+    A ``total`` of None says that it is not known.
+    """
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -24,6 +24,8 @@ from hookpoint.bench.quantiles import spread
 from producers.send import BulkSender, Lane, partition_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from producers.records import Record
 
 TITLES = 40
@@ -221,7 +223,10 @@ class _Run:
 
 
 async def _serve(load: Load) -> None:
-    kinds = {"backlog": load.backlog, "load": load.steady}
+    kinds: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+        "backlog": load.backlog,
+        "load": load.steady,
+    }
     while line := await asyncio.to_thread(sys.stdin.buffer.readline):
         command = orjson.loads(line)
         answer = await kinds[command.pop("do")](**command)

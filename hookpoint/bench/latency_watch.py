@@ -93,7 +93,7 @@ class RedisWatch(Watch):
     def _run(self) -> None:
         url = self._settings.redis_url.get_secret_value()
         arguments: dict[str, Any] = {"protocol": 2, **redis_kwargs(self._settings)}
-        client = redis.Redis.from_url(url, **arguments)
+        client: Any = redis.Redis.from_url(url, **arguments)  # redis-py types little of this
         told, tracker = client.connection_pool.make_connection(), client.client()
         try:
             told.connect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from consumers.connection import connect
 from streams.keys import Keys
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 AT_ONCE = 2000
+Item = TypeVar("Item")
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """``items`` in lists of ``size``, the last one shorter."""
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def remove_keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> None:
     """Remove every key under the prefix of ``settings`` that a worker makes of these."""
-    names = _keys(settings, viewers, titles)
     client: Any
     with closing(connect(settings)) as client:
-        while some := list(islice(names, AT_ONCE)):
+        for some in chunks(_keys(settings, viewers, titles), AT_ONCE):
             with client.pipeline(transaction=False) as batch:
                 for name in some:
                     batch.unlink(name)

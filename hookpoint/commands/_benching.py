@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-Options, Result = TypeVar("Options"), TypeVar("Result")
+Options = TypeVar("Options")
+Result = TypeVar("Result")
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 PLAIN_WIDTH = 110

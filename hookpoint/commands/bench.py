@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hookpoint.commands.bench_latency import latency
+from hookpoint.commands.bench_scale import scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
     app.add_typer(bench_app, name="bench")
     bench_app.command()(latency)
+    bench_app.command()(scale)
 
 
 @bench_app.callback(invoke_without_command=True)
