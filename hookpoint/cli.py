@@ -8,7 +8,18 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from hookpoint.commands import bench, demo, kafka, look, rejects, replay, stack, viewer, worker
+from hookpoint.commands import (
+    bench,
+    capacity,
+    demo,
+    kafka,
+    look,
+    rejects,
+    replay,
+    stack,
+    viewer,
+    worker,
+)
 
 app = typer.Typer(
     name="hookpoint",
@@ -16,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (stack, kafka, worker, replay, demo, look, viewer, rejects, bench):
+for module in (stack, kafka, worker, replay, demo, look, viewer, rejects, bench, capacity):
     module.register(app)
 
 
