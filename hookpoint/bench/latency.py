@@ -44,6 +44,9 @@ HEARTBEAT_S = 45.0
 DRAIN_WITHIN_S = 120.0
 SEEN_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.05
+MOST_PROBES = 1 / 50
+"""Of the events. Each begins with a viewer who is not in the worker's memory; so does one in about
+50 events of a service: the start of a playback."""
 MOST_LATE_MS = 10.0
 """A sender whose own punctuality is worse at the 99th percentile has not made the load it says."""
 PROBES_MARGIN = 1.2
@@ -247,7 +250,7 @@ class _Bench:
                 rate=rate,
                 warm_s=options.warm_s,
                 measure_s=options.seconds,
-                probes_per_s=min(options.probes_per_s, rate / 20),
+                probes_per_s=min(options.probes_per_s, rate * MOST_PROBES),
             )
             with progress(self._console, f"{share:.0%} of the capacity", 1):
                 said = self._load.answer()
@@ -256,6 +259,8 @@ class _Bench:
             self._sent(said["last_offsets"])
             self._marks.wait(worker.check, DRAIN_WITHIN_S)
             scheduled = {int(probe): at for probe, at in said["probes"].items()}
+            if not scheduled:
+                raise StackError(f"no probe ended at {rate:,.0f} events/s: measure for longer")
             _await_last(scheduled, redis, kafka)
         finally:
             redis.stop()

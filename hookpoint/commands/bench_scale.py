@@ -35,6 +35,10 @@ def scale(  # noqa: PLR0913 - one argument per option
         list[int] | None,
         typer.Option(min=100, help="The same where it is varied.", show_default="10k, 50k, 200k"),
     ] = None,
+    workers: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=64, help="Workers at once.", show_default="1, 2, 4"),
+    ] = None,
     month_viewers: Annotated[
         int, typer.Option(min=10, help="Simulated viewers who live through a month.")
     ] = 2_000,
@@ -66,6 +70,7 @@ def scale(  # noqa: PLR0913 - one argument per option
         events=events,
         watching=watching,
         crowds=tuple(sorted(crowd)) if crowd else ScaleOptions().crowds,
+        workers=tuple(sorted(workers)) if workers else ScaleOptions().workers,
         month_viewers=month_viewers,
         history_viewers=history_viewers,
         heartbeat_s=heartbeat,
