@@ -12,6 +12,7 @@ import psutil
 
 from config.settings import Settings
 from consumers.connection import connect
+from streams.worker.core import CORE
 
 PACKAGES = ("hookpoint", "faust-streaming", "aiokafka", "redis", "hiredis", "msgspec", "orjson")
 
@@ -29,6 +30,7 @@ def facts(settings: Settings) -> dict[str, Any]:
             "cores": psutil.cpu_count(),
             "memory_bytes": psutil.virtual_memory().total,
             "load_before": os.getloadavg()[0],
+            "core": CORE,
         },
         "versions": {"python": platform.python_version()} | {it: version(it) for it in PACKAGES},
         "servers": servers(settings),

@@ -233,7 +233,7 @@ class _Bench:
             contender = Contender(
                 WORKER, worker.process.pid, started_s, worker.check, self._marks.absorbed
             )
-            figures = measure(contender, self._marks.goal, None, told)
+            figures = measure(contender, self._marks.goal, told)
         self._console.print(f"Capacity: {figures.per_second:,.0f} events/s", highlight=False)
         return figures
 
