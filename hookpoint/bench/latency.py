@@ -24,8 +24,8 @@ from hookpoint.bench.latency_probes import FACTS, TITLE, probe_name
 from hookpoint.bench.latency_watch import KafkaWatch, RedisWatch
 from hookpoint.bench.leftovers import remove_topics
 from hookpoint.bench.marks import Marks
-from hookpoint.bench.measuring import Contender, measure
 from hookpoint.bench.quantiles import Spread, latencies, spread
+from hookpoint.bench.scale_work import Watch
 from hookpoint.bench.tidy import remove_keys
 from hookpoint.demo.worker import environment, own_names, running_worker
 from hookpoint.processes import StackError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hookpoint.bench.measuring import Figures
+    from hookpoint.bench.scale_work import Work
     from hookpoint.demo.worker import RunningWorker
 
 HEARTBEAT_S = 45.0
@@ -51,7 +51,6 @@ MOST_LATE_MS = 10.0
 """A sender whose own punctuality is worse at the 99th percentile has not made the load it says."""
 PROBES_MARGIN = 1.2
 """Their rate is rounded to a whole number of events."""
-WORKER = "hookpoint worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class LatencyResult:
     facts: dict[str, Any]
     capacity: float
     """Events per second."""
-    backlog: Figures | None
+    backlog: Work | None
     """How the capacity was measured; None if it was given."""
     points: Sequence[LoadPoint]
 
@@ -197,6 +196,7 @@ class _Bench:
         self._options = options
         self._console = console
         self._load = load
+        self._client = client
         self._marks = Marks(settings, client, {})
 
     def run(self) -> LatencyResult:
@@ -205,11 +205,10 @@ class _Bench:
         # Even with a given capacity the whole crowd is known before anything is timed.
         events = options.viewers if options.capacity else max(options.backlog, options.viewers)
         self._send_backlog(events)
-        started_s = time.monotonic()
         with running_worker(self._settings) as worker:
             backlog = None
             if options.capacity is None:
-                backlog = self._work_off(worker, started_s)
+                backlog = self._work_off(worker)
                 capacity = backlog.per_second
             else:
                 capacity = options.capacity
@@ -228,14 +227,11 @@ class _Bench:
             int(partition): offset for partition, offset in last_offsets.items() if offset >= 0
         }
 
-    def _work_off(self, worker: RunningWorker, started_s: float) -> Figures:
+    def _work_off(self, worker: RunningWorker) -> Work:
         with progress(self._console, "measuring the capacity", self._marks.goal) as told:
-            contender = Contender(
-                WORKER, worker.process.pid, started_s, worker.check, self._marks.absorbed
-            )
-            figures = measure(contender, self._marks.goal, told)
-        self._console.print(f"Capacity: {figures.per_second:,.0f} events/s", highlight=False)
-        return figures
+            work = Watch(self._marks, self._client, [worker], told).run()
+        self._console.print(f"Capacity: {work.per_second:,.0f} events/s", highlight=False)
+        return work
 
     def _point(self, worker: RunningWorker, share: float, rate: float) -> LoadPoint:
         options, process = self._options, psutil.Process(worker.process.pid)

@@ -36,6 +36,13 @@ class Marks:
         """Records that were sent."""
         return sum(offset + 1 for offset in self.last_offsets.values())
 
+    def claimed(self) -> bool:
+        """Whether workers have taken all partitions; they read nothing before."""
+        with self._client.pipeline(transaction=False) as batch:
+            for partition in self.last_offsets:
+                batch.hexists(self._keys.mark(*self._of, partition), "token")
+            return all(batch.execute())
+
     def absorbed(self) -> int:
         """Records absorbed so far, of those that were sent."""
         with self._client.pipeline(transaction=False) as batch:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 READY_WITHIN_S = 90.0
 STALLED_AFTER_S = 60.0
 CHUNK = 2000
-LEAST_SHARE = 0.3
-"""Of a stream; what was absorbed by the first look is in no figure."""
+CLAIM_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """From the first look that found something absorbed to the one that found all of it."""
+    """From when workers had taken all partitions, and read nothing yet, until all was absorbed."""
 
     workers: int
     events: int
@@ -105,12 +104,12 @@ def work_off(settings: Settings, stream: Stream, workers: int, told: Callable[[i
     """Let ``workers`` work off the whole stream.
 
     Raises:
-        StackError: one of them ended, never began or came to a halt, or a stream was too short.
+        StackError: one of them ended, never began or came to a halt.
     """
     with ExitStack() as running, closing(connect(settings)) as client:
         marks = Marks(settings, client, stream.last_offsets)
         started = [running.enter_context(running_worker(settings)) for _ in range(workers)]
-        return _Watch(marks, client, started, told).run()
+        return Watch(marks, client, started, told).run()
 
 
 def records_out(settings: Settings) -> dict[str, dict[str, int]]:
@@ -125,7 +124,9 @@ def records_out(settings: Settings) -> dict[str, dict[str, int]]:
     return found
 
 
-class _Watch:
+class Watch:
+    """Looks at workers, that have just been started on a stream that is there already."""
+
     def __init__(
         self,
         marks: Marks,
@@ -141,27 +142,24 @@ class _Watch:
         self._peak = 0
 
     def run(self) -> Work:
-        begun = time.monotonic()
-        while not (first := self._absorbed()):
-            if time.monotonic() - begun > READY_WITHIN_S:
-                raise StackError(f"the workers absorbed nothing in {READY_WITHIN_S:.0f} s")
+        """Watch until everything is absorbed.
+
+        Raises:
+            StackError: a worker ended, never began or came to a halt.
+        """
+        self._await_claims()
         then, cpu_then, redis_then = time.monotonic(), self._cpu_s(), self._redis()
-        last, moved = first, then
+        last, moved = 0, then
         while last < self._marks.goal:
             absorbed, now = self._absorbed(), time.monotonic()
             if absorbed > last:
                 last, moved = absorbed, now
             elif now - moved > STALLED_AFTER_S:
                 raise StackError(f"the workers halted at {last:,} records")
-        if last - first < LEAST_SHARE * self._marks.goal:
-            raise StackError(
-                f"{first:,} of {last:,} records were absorbed by the first look: "
-                "the stream is too short to measure anything"
-            )
         redis = [now - before for now, before in zip(self._redis(), redis_then, strict=True)]
         return Work(
             workers=len(self._workers),
-            events=last - first,
+            events=last,
             wall_s=moved - then,
             cpu_s=self._cpu_s() - cpu_then,
             peak_rss_bytes=self._peak,
@@ -169,6 +167,19 @@ class _Watch:
             redis_bytes_in=int(redis[1]),
             redis_bytes_out=int(redis[2]),
         )
+
+    def _await_claims(self) -> None:
+        """Wait for the moment before the first record is read: no work is left out of the figures.
+
+        All workers of a group's first generation have started by then.
+        """
+        begun = time.monotonic()
+        while not self._marks.claimed():
+            if time.monotonic() - begun > READY_WITHIN_S:
+                raise StackError(f"the workers took no partitions in {READY_WITHIN_S:.0f} s")
+            for worker in self._workers:
+                worker.check()
+            time.sleep(CLAIM_LOOK_S)
 
     def _absorbed(self) -> int:
         time.sleep(LOOK_EVERY_S)
