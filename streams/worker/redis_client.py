@@ -7,6 +7,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import hiredis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -33,7 +34,7 @@ from config.kafka import redis_kwargs
 from streams.worker.store import StoreAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from config.settings import Settings
 
@@ -92,6 +93,7 @@ class RedisClient:
     async def _connected(self, connection: Any) -> None:
         """Greet a server, and look at what it holds before the first command is sent."""
         await connection.on_connect()
+        connection.pack_commands = pack_commands
         try:
             await self._recognise(connection)
             await self.inspect(connection)
@@ -244,6 +246,15 @@ class RedisClient:
     async def close(self) -> None:
         """Let go of connections."""
         await self._redis.aclose()
+
+
+def pack_commands(commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
+    """A pipeline as bytes, by hiredis: a fifth of the time that redis-py's own way takes.
+
+    Its synchronous connections do it so by themselves, those for asyncio do not. Command names of
+    two words would have to be split first; pipelines here have none.
+    """
+    return [b"".join([hiredis.pack_command(command) for command in commands])]
 
 
 def outage(error: BaseException) -> BaseException:

@@ -30,6 +30,7 @@ from redis.backoff import NoBackoff
 from config.settings import Settings
 from streams.worker.faust_app import faust_app
 from streams.worker.publisher import BATCH_BYTES
+from streams.worker.redis_client import pack_commands
 from streams.worker.transport import SliceSchema
 
 SETTINGS = Settings(_env_file=None)
@@ -60,6 +61,7 @@ TAKES = [
     (faust.Stream, "events", [], COMPOSED),
     (faust.Event, "ack", [], COMPOSED),
     (AbstractConnection, "on_connect", [], REDIS),
+    (AbstractConnection, "pack_commands", ["commands"], REDIS),
     (AbstractConnection, "send_command", ["args", "kwargs"], REDIS),
     (redis.asyncio.RedisCluster, "initialize", [], REDIS),
     (redis.asyncio.RedisCluster, "get_primaries", [], REDIS),
@@ -269,3 +271,13 @@ def test_a_cluster_client_has_arguments_for_its_connections_that_can_be_added_to
 
 def test_the_versions_are_those_that_were_read():
     assert re.match(r"[78]\.", version("redis")), f"read {REDIS} against the new redis-py first"
+
+
+def test_pipelines_are_packed_by_hiredis_into_the_bytes_that_redis_py_makes():
+    many = [
+        ("EVALSHA", "a" * 40, 2, b"state:{v}", "mark", 3, b"\x00\r\n", "", "ü", -1, 400 * 86_400),
+        ("SET", "k", b"x" * 100_000),
+        ("PING",),
+    ]
+    theirs = Connection().pack_commands(many)
+    assert b"".join(pack_commands(iter(many))) == b"".join(theirs)
