@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hookpoint.bench.report import Result
 
 QUICK = BenchOptions(events=300_000, viewers=2_000, rounds=3, checked=300)
-FLOOR = 0.10
+FLOOR = 0.05
 """hookpoint's events per CPU-second over the hand-written loop's, below which a change has made it
 slower beyond doubt."""
 HISTORY = Path("bench-history.jsonl")
