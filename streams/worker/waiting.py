@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
 
 from config.kafka import aiokafka_security
 from config.topics import topic_specs
+from config.wrong import refused_by_redis
 from streams.worker.publisher import BrokerAway
 from streams.worker.redis_store import RedisStore
+from streams.worker.store import StoreAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,7 @@ async def wait_for_servers(
 
     Raises:
         StoreAway, BrokerAway: they did not within ``outage_max_s``.
+        WrongSettingError: Redis answers, and refuses who we are or which database we want.
     """
     aiokafka = logging.getLogger("aiokafka")
     level = aiokafka.level
@@ -112,5 +116,10 @@ async def _redis(settings: Settings) -> None:
     store = RedisStore(settings)
     try:
         await store.load(["-"])
+    except (RedisError, StoreAway) as error:
+        wrong = refused_by_redis(error)
+        if wrong is None:
+            raise
+        raise wrong from error
     finally:
         await store.close()

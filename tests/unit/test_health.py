@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from config.settings import Settings
+from config.wrong import WrongSettingError
 from hookpoint.processes import free_port
 from streams.worker.flood import Rejects, Totals
 from streams.worker.guard import Guard
@@ -347,5 +348,5 @@ def test_where_the_default_port_is_taken_a_free_one_is_said(taken):
 
 def test_a_host_that_is_not_ours_is_an_error_that_names_it():
     worker = AWorker(web_port=free_port(), web_host="192.0.2.1")
-    with pytest.raises(CannotServe, match=r"HOOKPOINT_WEB_HOST 192\.0\.2\.1"):
+    with pytest.raises(WrongSettingError, match=r"HOOKPOINT_WEB_HOST 192\.0\.2\.1"):
         serve(worker.settings, worker.health)
