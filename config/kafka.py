@@ -56,6 +56,24 @@ def redis_kwargs(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
+def kafka_problem(settings: Settings, error: BaseException) -> str:
+    """What went wrong, for people; with what to look at where a client only says that it was."""
+    text = str(error) or type(error).__name__
+    if "Unable to bootstrap" not in text:
+        return text
+    return f"Unable to bootstrap: {kafka_hint(settings)}"
+
+
+def kafka_hint(settings: Settings) -> str:
+    """What to look at where no broker lets us in."""
+    protocol = settings.kafka.protocol
+    also = ", and are its __USERNAME, __PASSWORD and __MECHANISM" if "SASL" in protocol else ""
+    return (
+        f"are host and port right, and is HOOKPOINT_KAFKA__PROTOCOL={protocol} what is spoken "
+        f"there{also}?"
+    )
+
+
 def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
     if not kafka.protocol.startswith("SASL_"):
         return {}

@@ -12,10 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
-from config.kafka import aiokafka_security
+from config.kafka import aiokafka_security, kafka_problem
 from config.topics import topic_specs
 from config.wrong import refused_by_redis
-from streams.worker.publisher import BrokerAway
+from streams.worker.publisher import BrokerAway, TopicsMissing
 from streams.worker.redis_store import RedisStore
 from streams.worker.store import StoreAway
 
@@ -91,7 +91,8 @@ async def _title_ends(settings: Settings, partitions: int) -> dict[Source, int]:
         await consumer.start()
         ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
     except (KafkaError, OSError) as error:
-        raise BrokerAway(f"Kafka at {settings.kafka_bootstrap}: {error}") from error
+        problem = kafka_problem(settings, error)
+        raise BrokerAway(f"Kafka at {settings.kafka_bootstrap}: {problem}") from error
     finally:
         await consumer.stop()
     return {(tp.topic, tp.partition): end for tp, end in ends.items() if end > 0}
@@ -104,12 +105,12 @@ async def _topics(settings: Settings) -> None:
         await admin.start()
         found = set(await admin.list_topics())
     except (KafkaError, OSError) as error:
-        raise BrokerAway(f"Kafka at {hosts}: {error}") from error
+        raise BrokerAway(f"Kafka at {hosts}: {kafka_problem(settings, error)}") from error
     finally:
         await admin.close()
     missing = [spec.name for spec in topic_specs(settings) if spec.name not in found]
     if missing:
-        raise BrokerAway(f"no topic {', '.join(missing)} at {hosts}: run `hookpoint topics`")
+        raise TopicsMissing(f"no topic {', '.join(missing)} at {hosts}: run `hookpoint topics`")
 
 
 async def _redis(settings: Settings) -> None:

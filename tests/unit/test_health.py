@@ -24,7 +24,7 @@ from streams.worker.guard import Guard
 from streams.worker.health import TURN_EVERY_S, Health, Watched
 from streams.worker.lag import End, Lag, Position
 from streams.worker.lane import WAITING
-from streams.worker.outage import KAFKA, REDIS, Outage, Patience
+from streams.worker.outage import KAFKA, REDIS, TOPICS, Outage, Patience
 from streams.worker.redis_store import RedisStore
 from streams.worker.store import Mark
 from streams.worker.web import CannotServe, serve
@@ -115,6 +115,13 @@ def test_kafka_is_said_once_with_the_longer_time_where_lanes_and_lag_both_miss_i
     assert worker.why() == ["Kafka has been away for 30 s: not confirmed"]
     worker.lag.away_since = time.monotonic() - 60
     assert worker.why() == ["Kafka has been away for 60 s: TimeoutError"]
+
+
+def test_a_topic_that_is_missing_at_the_start_is_named_and_kafka_is_not_away():
+    worker = AWorker().ready()
+    worker.patience.outages[TOPICS] = Outage("no topic x at h:1: run `hookpoint topics`")
+    assert worker.why() == ["no topic x at h:1: run `hookpoint topics`"]
+    assert worker.health.report()["outages"] == {}
 
 
 def test_a_topic_that_the_broker_does_not_know_is_named():

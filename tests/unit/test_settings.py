@@ -13,7 +13,7 @@ import structlog
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr, ValidationError
 
-from config.kafka import aiokafka_security, kafka_python_security, redis_kwargs
+from config.kafka import aiokafka_security, kafka_problem, kafka_python_security, redis_kwargs
 from config.logging import configure_logging
 from config.settings import KafkaSecurity, Settings
 from config.topics import topic_specs
@@ -100,6 +100,14 @@ class TestKafkaSecurity:
     def test_sasl_without_name_or_password_names_the_variables(self, missing):
         with pytest.raises(ValueError, match=r"HOOKPOINT_KAFKA__USERNAME and .*__PASSWORD"):
             KafkaSecurity(protocol="SASL_SSL", **missing)
+
+    def test_where_no_broker_lets_us_in_it_is_said_what_to_look_at(self):
+        said = kafka_problem(with_sasl(), OSError("Unable to bootstrap from [('h', 9)]"))
+        assert "host and port" in said
+        assert "HOOKPOINT_KAFKA__PROTOCOL=SASL_PLAINTEXT" in said
+        assert "__USERNAME, __PASSWORD and __MECHANISM" in said
+        assert "__PASSWORD" not in kafka_problem(Settings(), OSError("Unable to bootstrap"))
+        assert kafka_problem(Settings(), OSError("reset by peer")) == "reset by peer"
 
     def test_the_libraries_know_every_argument(self):
         from inspect import signature  # noqa: PLC0415
