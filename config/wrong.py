@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 PREFIX = "HOOKPOINT_"
-ALSO_READ = ("HOOKPOINT_KAFKA_JARS", "HOOKPOINT_COMPILE")
-"""Variables that are no settings: hookpoint/kafka_jars.py and setup.py read them."""
+ALSO_READ = ("HOOKPOINT_KAFKA_JARS", "HOOKPOINT_COMPILE", "HOOKPOINT_QUIX_PYTHON")
+"""Variables that are no settings: hookpoint/kafka_jars.py, setup.py and hookpoint/bench/ read them.
+"""
 BEGINNINGS_OF_OTHERS = ("HOOKPOINT_FAUST_", "HOOKPOINT_TEST_")
 """Read by Faust (streams/worker/faust_app.py) and by the tests."""
 LIKE_ENOUGH = 0.6

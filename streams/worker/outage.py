@@ -27,6 +27,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 LONGEST_PAUSE_S = 5
 BEGINS, OVER = "outage, waiting for it to end", "outage is over, going on"
+MISSING, MADE = "topics are missing, waiting for them", "topics are there, going on"
 REDIS, KAFKA, TOPICS = "Redis", "Kafka", "Kafka's topics"
 ANSWERED = {REDIS: (), KAFKA: (REDIS,), TOPICS: (REDIS, KAFKA)}
 """Who has done its part for a call that fails on another: none gets to Kafka without Redis."""
@@ -85,7 +86,7 @@ class Patience:
             if server != TOPICS:
                 OUTAGES.labels(server).inc()
             log.error(
-                "topics are missing, waiting for them" if server == TOPICS else BEGINS,
+                MISSING if server == TOPICS else BEGINS,
                 server=server,
                 error=problem,
                 at_most_s=self._most_s,
@@ -102,7 +103,8 @@ class Patience:
             if not outage.waiting:
                 del self.outages[server]
                 after_s = round(time.monotonic() - outage.since, 1)
-                log.warning(why, server=server, after_s=after_s)
+                made = why == OVER and server == TOPICS
+                log.warning(MADE if made else why, server=server, after_s=after_s)
 
 
 def _at_fault(error: BaseException | None) -> str:

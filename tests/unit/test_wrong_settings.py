@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from config.wrong import WrongSettingError, refused_by_redis, unknown_variables,
 from hookpoint import cli
 
 HOOKPOINT = str(Path(sys.executable).with_name("hookpoint"))
+ROOT = Path(__file__).parents[2]
+VARIABLE = r"HOOKPOINT_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_])"
 COMMANDS = (
     "topics", "up", "kafka", "replay x", "simulate", "demo", "taste v", "progress v", "signals",
     "sessions", "rejects", "viewer export v", "bench",
@@ -181,6 +184,16 @@ class TestUnknownVariables:
     def test_what_something_reads_is_known(self, monkeypatch, name):
         monkeypatch.setenv(f"HOOKPOINT_{name}", "1")
         monkeypatch.setenv(f"hookpoint_{name.lower()}", "1")
+        assert unknown_variables() == []
+
+    def test_every_variable_that_code_and_docs_name_is_known(self, monkeypatch):
+        """One that is added later, and read by other means, must be added here too."""
+        rooms = ("config", "consumers", "hookpoint", "producers", "streams", "docs")
+        files = [path for room in rooms for path in (ROOT / room).rglob("*.[pm][yd]")]
+        named = {name for path in files for name in re.findall(VARIABLE, path.read_text())}
+        assert {"HOOKPOINT_KAFKA_JARS", "HOOKPOINT_OUTAGE_MAX_S"} <= named
+        for name in named:
+            monkeypatch.setenv(name, "1")
         assert unknown_variables() == []
 
     def test_a_file_of_settings_is_looked_at_too(self, monkeypatch, tmp_path):
