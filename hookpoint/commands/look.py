@@ -138,7 +138,7 @@ def clear_errors() -> Iterator[Settings]:
     Raises:
         ValidationError, WrongSettingError: a setting cannot be right.
     """
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415
 
     from config.settings import Settings  # noqa: PLC0415
     from config.wrong import refused_by_redis  # noqa: PLC0415
@@ -153,7 +153,7 @@ def clear_errors() -> Iterator[Settings]:
     except (ReaderError, BadProfileError) as error:
         say(f"hookpoint: {error}")
         raise typer.Exit(1) from error
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
         wrong = refused_by_redis(error)
         if wrong is not None:
             raise wrong from error

@@ -27,6 +27,22 @@ def as_refused(stack):
     }
 
 
+def told(settings, folder):
+    """The one line with which a command that reads ends."""
+    done = subprocess.run(
+        [str(BIN / "hookpoint"), "taste", "viewer-7"],
+        env=environment(settings),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=ENDED_WITHIN_S,
+        check=False,
+    )
+    assert done.returncode == WRONG_SETTING, done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
 @pytest.mark.parametrize("what", ["a password that Redis refuses", "a database that Redis has not"])
 def test_the_worker_ends_for_good_and_names_the_setting(stack, tmp_path, what):
     settings = own_settings(stack).model_copy(update=as_refused(stack)[what])
@@ -40,18 +56,13 @@ def test_the_worker_ends_for_good_and_names_the_setting(stack, tmp_path, what):
 @pytest.mark.parametrize("what", ["a password that Redis refuses", "a database that Redis has not"])
 def test_so_does_a_command_that_reads(stack, settings, tmp_path, what):
     refused = settings.model_copy(update=as_refused(stack)[what])
-    done = subprocess.run(
-        [str(BIN / "hookpoint"), "taste", "viewer-7"],
-        env=environment(refused),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=ENDED_WITHIN_S,
-        check=False,
-    )
-    assert done.returncode == WRONG_SETTING
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("HOOKPOINT_REDIS_URL: Redis ")
+    assert told(refused, tmp_path).startswith("HOOKPOINT_REDIS_URL: Redis ")
+
+
+def test_a_cluster_that_refuses_the_password_is_told_alike(cluster, settings, tmp_path):
+    url = SecretStr(cluster.url.replace("redis://", "redis://nobody:wrong@"))
+    said = told(settings.model_copy(update={"redis_url": url, "redis_cluster": True}), tmp_path)
+    assert said.startswith("HOOKPOINT_REDIS_URL: Redis refuses to log us in: ")
 
 
 def test_a_host_to_be_asked_at_that_is_not_ours_is_a_wrong_setting(stack, tmp_path):
