@@ -60,7 +60,7 @@ def test_so_does_a_command_that_reads(stack, settings, tmp_path, what):
 
 
 def test_a_cluster_that_refuses_the_password_is_told_alike(cluster, settings, tmp_path):
-    url = SecretStr(cluster.url.replace("redis://", "redis://nobody:wrong@"))
+    url = SecretStr(cluster.redis_url.replace("redis://", "redis://nobody:wrong@"))
     said = told(settings.model_copy(update={"redis_url": url, "redis_cluster": True}), tmp_path)
     assert said.startswith("HOOKPOINT_REDIS_URL: Redis refuses to log us in: ")
 
