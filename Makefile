@@ -12,6 +12,8 @@ QUIX_PACKAGES := hookpoint/bench/peers/quix-requirements.txt
 # KAFKA=apache: Apache Kafka itself instead of the embedded broker, for one target (docs/brokers.md).
 KAFKA ?= embedded
 KAFKA_NODES ?= 1
+# KAFKA_PORT=9092: where `make kafka` listens; without it, where its folder was last, or a free port.
+KAFKA_PORT ?=
 # TESTS=tests/faults: only a part of them.
 TESTS ?= tests
 # CORE=compiled: what decides, compiled to C (docs/adr/0018); it takes a C compiler.
@@ -41,7 +43,7 @@ help:
 	@echo "make bench   how fast it is here, beside others that do the same work"
 	@echo "make bench-quick  the same beside one other, in under two minutes; keeps a history"
 	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
-	@echo "make kafka   Apache Kafka itself, by Maven and Java, until Ctrl-C; KAFKA_NODES=3 for three"
+	@echo "make kafka   Apache Kafka itself, by Maven and Java, until Ctrl-C; KAFKA_NODES=3, KAFKA_PORT=9092"
 	@echo "make compiled  the core compiled to C, into $(COMPILED)"
 	@echo "make clean   remove what these targets made"
 	@echo
@@ -105,7 +107,7 @@ up: $(READY)
 
 # Its log and records stay in .kafka, so it carries on where it was stopped.
 kafka: $(READY)
-	$(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --folder .kafka
+	$(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --folder .kafka $(if $(KAFKA_PORT),--port $(KAFKA_PORT))
 
 clean:
 	rm -rf $(VENV) $(QUIX_VENV) .kafka bench-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

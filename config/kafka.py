@@ -13,40 +13,71 @@ def aiokafka_security(settings: Settings) -> dict[str, Any]:
     """Arguments for any aiokafka client.
 
     Raises:
-        ValueError: SASL without a username or password, or a certificate that cannot be used.
+        ValueError: a certificate cannot be used any more.
     """
-    kafka = settings.kafka
-    arguments: dict[str, Any] = {"security_protocol": kafka.protocol, **_sasl(kafka)}
-    if kafka.protocol.endswith("SSL"):
-        arguments["ssl_context"] = kafka_ssl_context(kafka)
-    return arguments
+    return kafka_arguments(settings.kafka)
 
 
 def kafka_python_security(settings: Settings) -> dict[str, Any]:
     """Arguments for any kafka-python client.
 
     Raises:
-        ValueError: SASL without a username or password, or a certificate that cannot be used.
+        ValueError: a certificate cannot be used any more.
     """
     # Both libraries kept the names of the one that they descend from.
-    return aiokafka_security(settings)
+    return kafka_arguments(settings.kafka)
+
+
+def kafka_arguments(kafka: KafkaSecurity) -> dict[str, Any]:
+    """As both libraries name them.
+
+    Raises:
+        ValueError: SASL without a username or password, or a certificate that cannot be used.
+    """
+    arguments: dict[str, Any] = {"security_protocol": kafka.protocol, **_sasl(kafka)}
+    if kafka.protocol.endswith("SSL"):
+        arguments["ssl_context"] = kafka_ssl_context(kafka)
+    return arguments
 
 
 def redis_kwargs(settings: Settings) -> dict[str, Any]:
-    """Arguments for ``redis.from_url`` beside the URL: who may sign the server's certificate."""
+    """Arguments for ``redis.from_url`` beside the URL: who may sign the server's certificate.
+
+    Raises:
+        ValueError: the file of those who may cannot be used.
+    """
     is_tls = settings.redis_url.get_secret_value().startswith("rediss://")
     if not is_tls:
         return {}
     arguments: dict[str, Any] = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
     if settings.redis_ca_file is not None:
+        _context("HOOKPOINT_REDIS_CA_FILE", settings.redis_ca_file)
         arguments["ssl_ca_certs"] = settings.redis_ca_file
     return arguments
+
+
+def kafka_problem(settings: Settings, error: BaseException) -> str:
+    """What went wrong, for people; with what to look at where a client only says that it was."""
+    text = str(error) or type(error).__name__
+    if "Unable to bootstrap" not in text:
+        return text
+    return f"Unable to bootstrap: {kafka_hint(settings)}"
+
+
+def kafka_hint(settings: Settings) -> str:
+    """What to look at where no broker lets us in."""
+    protocol = settings.kafka.protocol
+    also = ", and are its __USERNAME, __PASSWORD and __MECHANISM" if "SASL" in protocol else ""
+    return (
+        f"are host and port right, and is HOOKPOINT_KAFKA__PROTOCOL={protocol} what is spoken "
+        f"there{also}?"
+    )
 
 
 def _sasl(kafka: KafkaSecurity) -> dict[str, Any]:
     if not kafka.protocol.startswith("SASL_"):
         return {}
-    if not kafka.username or kafka.password is None:
+    if not kafka.username or kafka.password is None or not kafka.password.get_secret_value():
         raise ValueError(
             f"{kafka.protocol} needs HOOKPOINT_KAFKA__USERNAME and HOOKPOINT_KAFKA__PASSWORD"
         )
@@ -61,14 +92,9 @@ def kafka_ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
     """TLS towards the brokers: who may sign their certificate, and our own if they ask for one.
 
     Raises:
-        OSError: a certificate file cannot be read.
+        ValueError: a certificate file cannot be used; names it.
     """
-    try:
-        context = ssl.create_default_context(cafile=kafka.ca_file)
-    except OSError as problem:  # SSLError is one
-        raise ValueError(
-            f"HOOKPOINT_KAFKA__CA_FILE {kafka.ca_file} cannot be used: {problem}"
-        ) from problem
+    context = _context("HOOKPOINT_KAFKA__CA_FILE", kafka.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if kafka.cert_file is not None:
         try:
@@ -79,3 +105,10 @@ def kafka_ssl_context(kafka: KafkaSecurity) -> ssl.SSLContext:
                 f"cannot be used: {problem}"
             ) from problem
     return context
+
+
+def _context(variable: str, ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as problem:  # SSLError is one
+        raise ValueError(f"{variable} {ca_file} cannot be used: {problem}") from problem

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.kafka import kafka_arguments, redis_kwargs
 from streams.rules import Rules
+
+HIGHEST_PORT = 65_535
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 class TopicNames(BaseModel):
@@ -20,6 +26,27 @@ class TopicNames(BaseModel):
     signals: str = "engagement-signals"
     rejects: str = "playback-rejects"
 
+    @field_validator("*")
+    @classmethod
+    def _is_a_name_that_kafka_takes(cls, name: str) -> str:
+        if not _TOPIC.fullmatch(name) or name in {".", ".."}:
+            raise ValueError(
+                "must be 1 to 249 letters a-z, digits, dots, _ or -, as Kafka wants it"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _each_has_its_own(self) -> Self:
+        roles: dict[str, str] = {}
+        for role, name in self:
+            variable = f"HOOKPOINT_TOPICS__{role.upper()}"
+            if name in roles:
+                raise ValueError(
+                    f"{roles[name]} and {variable} are both {name}: each needs its own"
+                )
+            roles[name] = variable
+        return self
+
 
 class KafkaSecurity(BaseModel):
     """TLS and SASL towards Kafka (``HOOKPOINT_KAFKA__USERNAME`` and so on)."""
@@ -31,6 +58,11 @@ class KafkaSecurity(BaseModel):
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        kafka_arguments(self)
+        return self
 
 
 class Settings(BaseSettings):
@@ -57,9 +89,28 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_url_has_a_scheme(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+    def _redis_url_can_be_used(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        if not text.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        if "?" in text:
+            from redis.connection import parse_url  # noqa: PLC0415  slow to import, rarely needed
+
+            parse_url(text)  # type: ignore[no-untyped-call]  # redis-py gives it none
+        try:
+            parts = urlsplit(text)
+        except ValueError:  # whose text may hold the password
+            raise ValueError("is not a URL") from None
+        if parts.scheme == "unix":
+            return url
+        port = re.sub(r"^(\[.*\]|[^:]*)", "", parts.netloc.rpartition("@")[2])
+        if port and not _is_a_port(port.removeprefix(":")):
+            raise ValueError(
+                f"must have a port of 1 to {HIGHEST_PORT} after the host (and, in a password, "
+                "%2F for a slash, and so on)"
+            )
+        if not re.fullmatch(r"/?\d*", parts.path):
+            raise ValueError("must end in the number of a database, or without one")
         return url
 
     @field_validator("kafka_bootstrap")
@@ -67,9 +118,20 @@ class Settings(BaseSettings):
     def _kafka_bootstrap_has_ports(cls, hosts: str) -> str:
         for host in hosts.split(","):
             name, _, port = host.strip().rpartition(":")
-            if not name or not port.isdigit():
-                raise ValueError("must be host:port, or several with commas between")
+            if not re.fullmatch(r"[^\s/;@]+", name) or not _is_a_port(port):
+                raise ValueError(
+                    f"must be host:port, with a port of 1 to {HIGHEST_PORT}, or several with "
+                    "commas between"
+                )
         return hosts
+
+    @model_validator(mode="after")
+    def _redis_can_be_asked_so(self) -> Self:
+        database = urlsplit(self.redis_url.get_secret_value()).path.strip("/")
+        if self.redis_cluster and database.strip("0"):
+            raise ValueError("HOOKPOINT_REDIS_URL: a Redis Cluster has no database but 0")
+        redis_kwargs(self)
+        return self
 
     # -- names ---------------------------------------------------------------------------------
     topics: TopicNames = Field(default_factory=TopicNames)
@@ -79,6 +141,23 @@ class Settings(BaseSettings):
     """Consumer group of the workers, and the name under which their marks are kept."""
     key_prefix: str = ""
     """Goes before every Redis key, say ``staging:``."""
+
+    @field_validator("group", "web_host")
+    @classmethod
+    def _is_not_empty(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("must not be empty")
+        return text
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _leaves_hash_tags_alone(cls, prefix: str) -> str:
+        if "{" in prefix or "}" in prefix:
+            raise ValueError(
+                "must not hold { or }: Redis Cluster would go by what is between them, not by the "
+                "viewer, and put keys that are written together into different slots"
+            )
+        return prefix
 
     # -- the worker ----------------------------------------------------------------------------
     slice_max: int = Field(default=8000, ge=1)
@@ -126,3 +205,7 @@ class Settings(BaseSettings):
 
     rules: Rules = Field(default_factory=Rules)
     """Thresholds of the core (``HOOKPOINT_RULES__HOOKED_AT`` and so on)."""
+
+
+def _is_a_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST_PORT

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.partitioner import murmur2
 
-from config.kafka import aiokafka_security
+from config.kafka import aiokafka_security, kafka_problem
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -100,7 +100,7 @@ class Courier:
             return self._runner.run(coroutine)
         except (KafkaError, OSError, TimeoutError) as error:
             where = self._settings.kafka_bootstrap
-            what = str(error) or type(error).__name__
+            what = kafka_problem(self._settings, error)
             raise CourierError(f"Kafka at {where} does not answer: {what}") from error
 
     async def _count(self) -> int:

@@ -15,7 +15,7 @@ from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from config.kafka import kafka_python_security
+from config.kafka import kafka_hint, kafka_python_security
 from consumers.records import RawRecord, header_map
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ class Feed:
         except (ValueError, OSError) as error:
             raise ReaderError(f"the settings for Kafka do not work: {error}") from error
         except KafkaError as error:
-            raise ReaderError(f"Kafka does not answer at {self._where}") from error
+            hint = kafka_hint(settings)
+            raise ReaderError(f"Kafka does not answer at {self._where}: {hint}") from error
 
     def _find_partitions(self) -> list[TopicPartition]:
         try:

@@ -166,7 +166,7 @@ class Report:
     sent: int = 0
     left: Counter[str] = field(default_factory=Counter)
     wrong_lines: list[tuple[int, str]] = field(default_factory=list)
-    """Mended lines that are not sent, and why."""
+    """Mended lines that are not sent, and why; not those that an earlier run has sent."""
 
 
 class Redrive:
@@ -246,7 +246,7 @@ class Redrive:
                 parcel = self._judge.parcel(reject, mended)
             except Left as left:
                 self.report.left[left.word] += 1
-                if mended:
+                if mended and left.word != SENT_BEFORE:
                     self.report.wrong_lines.append((mended.line, f"{left.word}: {left.why}"))
             else:
                 found += 1

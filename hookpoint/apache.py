@@ -10,21 +10,20 @@ docs/brokers.md.
 
 from __future__ import annotations
 
-import base64
 import shutil
-import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hookpoint.kafka_folder import PROPERTIES, FolderLock, cluster_id, ports_again
 from hookpoint.kafka_jars import KAFKA_VERSION, fetch, jars_folder, java, run
 from hookpoint.processes import LOOPBACK, Server, StackError, free_port
 from hookpoint.stack import Servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
 
@@ -88,6 +87,8 @@ class ApacheKafkaNode(Server):
         in between."""
         self.java_options: Sequence[str] = ()
         """More arguments for its Java."""
+        self.lock = FolderLock(self.folder)
+        """Held from before a start until the node has ended."""
         self._quorum = quorum
 
     @property
@@ -97,15 +98,34 @@ class ApacheKafkaNode(Server):
 
     @property
     def _properties(self) -> Path:
-        return self.folder / "server.properties"
+        return self.folder / PROPERTIES
 
     def start(self) -> None:
-        """See ``Server.start``; a node without data is formatted first."""
-        if not self.running:
-            self._configure()
-            if not (self.data / "meta.properties").exists():
-                self._format()
-        super().start()
+        """See ``Server.start``; a node without data is formatted first.
+
+        Raises:
+            StackError: as there, and if another process runs a node in this folder.
+        """
+        self.lock.hold()
+        try:
+            if not self.running:
+                self._configure()
+                if not (self.data / "meta.properties").exists():
+                    self._format()
+            super().start()
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def stop(self) -> None:
+        """See ``Server.stop``."""
+        super().stop()
+        self.lock.release()
+
+    def kill(self) -> None:
+        """See ``Server.kill``."""
+        super().kill()
+        self.lock.release()
 
     def command(self) -> Sequence[str]:
         """See ``Server.command``."""
@@ -175,11 +195,12 @@ class ApacheKafka(Servers):
 
     Args:
         nodes: 1 or 3.
-        port: of the first node; None takes a free one.
+        port: of the first node; None takes the one that it had in ``data_dir``, or a free one.
         data_dir: where logs and data go and stay, per node; None makes a folder that goes with
             the cluster.
         options: more settings of every node, by Kafka's own names.
-        tell: called with a line for people when the jars have to be downloaded.
+        tell: called with a line for people when the jars have to be downloaded, or a port that
+            the folder remembers is taken.
 
     Raises:
         ValueError: another number of nodes.
@@ -199,14 +220,15 @@ class ApacheKafka(Servers):
         super().__init__(data_dir)
         self._tell = tell
         folders = {i: self.data_dir / f"node-{i}-of-{nodes}" for i in range(1, nodes + 1)}
-        ports = _distinct_ports(2 * nodes, taken=port)
+        kept, self._moved = ports_again(folders, port)
+        ports = _distinct_ports(2 * nodes, taken=kept.values())
         quorum = Quorum(
-            cluster_id=_cluster_id(folders[1]),
+            cluster_id=cluster_id(folders[1]),
             voters={i: ports.pop() for i in folders},
             options=dict(options or {}),
         )
         self.nodes = [
-            ApacheKafkaNode(folder, port if i == 1 and port else ports.pop(), i, quorum)
+            ApacheKafkaNode(folder, kept.get(i) or ports.pop(), i, quorum)
             for i, folder in folders.items()
         ]
 
@@ -240,6 +262,13 @@ class ApacheKafka(Servers):
         return list(self.nodes)
 
     def _start_servers(self) -> None:
+        # One after the other and before all else: of two clusters that start, one gets them all.
+        for node in self.nodes:
+            node.lock.hold()
+        for i, before in self._moved.items():
+            if self._tell:
+                node = self.nodes[i - 1]
+                self._tell(f"port {before} of {node.folder} is taken now; it gets {node.port}")
         fetch(self._tell)
         # Together: a node of three answers only once it has found another.
         with ThreadPoolExecutor(len(self.nodes)) as pool:
@@ -269,17 +298,8 @@ def _java_command(options: Sequence[str]) -> list[str]:
     ]
 
 
-def _cluster_id(folder: Path) -> str:
-    """Of the cluster that has data in ``folder``, or a new one."""
-    try:
-        meta = (folder / "data" / "meta.properties").read_text()
-    except FileNotFoundError:
-        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    return meta.partition("cluster.id=")[2].splitlines()[0]
-
-
-def _distinct_ports(count: int, taken: int | None) -> list[int]:
+def _distinct_ports(count: int, taken: Collection[int]) -> list[int]:
     ports: set[int] = set()
     while len(ports) < count:
-        ports |= {free_port()} - {taken}
+        ports |= {free_port()}.difference(taken)
     return list(ports)

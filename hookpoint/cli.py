@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from config.wrong import WrongSettingError, unknown_variables, wrong_settings
 from hookpoint.commands import (
     bench,
     capacity,
@@ -23,7 +24,6 @@ from hookpoint.commands import (
 
 app = typer.Typer(
     name="hookpoint",
-    help="Who is hooked, on what, and where: from play and pause events, while people watch.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -34,15 +34,22 @@ for module in (stack, kafka, worker, replay, demo, look, viewer, rejects, bench,
 EXIT_USAGE = 2
 
 
+@app.callback()
+def before_any_command(context: typer.Context) -> None:
+    """Who is hooked, on what, and where: from play and pause events, while people watch."""
+    if context.invoked_subcommand != "worker":  # which says it in its log
+        for line in unknown_variables():
+            typer.echo(f"hookpoint: {line}", err=True)
+
+
 def main() -> None:
     """Entry point of the ``hookpoint`` script."""
     try:
         app()
-    except ValidationError as error:  # a setting that cannot be right: say which, without a trace
-        for problem in error.errors():
-            name = "__".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"HOOKPOINT_{name}: {problem['msg']}", err=True)
+    except (ValidationError, SettingsError) as error:
+        for line in wrong_settings(error):
+            typer.echo(line, err=True)
         sys.exit(EXIT_USAGE)
-    except SettingsError as error:
-        typer.echo(f"hookpoint: {error}", err=True)
+    except WrongSettingError as error:
+        typer.echo(str(error), err=True)
         sys.exit(EXIT_USAGE)

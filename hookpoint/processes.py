@@ -35,6 +35,7 @@ LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 15.0
 STOPPED_WITHIN_S = 5.0
 PORT_TRIES = 3
+EMPTY_LOG = "(empty log)"
 
 # Below the usual ephemeral range: a client that keeps knocking at a dead port inside that range
 # may be given the very same source port, connect to itself and keep the server from coming back.
@@ -207,7 +208,15 @@ class Server(ABC):
             text = self.log_file.read_text(errors="replace")
         except FileNotFoundError:
             return "(no log)"
-        return "\n".join(_ANSI.sub("", text).strip().splitlines()[-lines:]) or "(empty log)"
+        return "\n".join(_ANSI.sub("", text).strip().splitlines()[-lines:]) or EMPTY_LOG
+
+    def how_it_ended(self) -> str:
+        """``was ended by SIGKILL`` or ``ended by itself with exit code 1``, for people."""
+        code = self._process.poll() if self._process else None
+        if code is not None and code < 0:
+            names = {number.value: number.name for number in signal.Signals}
+            return f"was ended by {names.get(-code, f'signal {-code}')}"
+        return "ended by itself" + (f" with exit code {code}" if code is not None else "")
 
     def stop(self) -> None:
         """Ask it to end, and insist after a few seconds."""

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from config.kafka import aiokafka_security
+from config.kafka import aiokafka_security, kafka_problem
 from producers.lanes import Lane, LaneSender, Outages, SendError, Sent, Tell, persistently
 from producers.records import Record
 
@@ -97,7 +97,8 @@ class BulkSender:
         except BaseException as problem:
             await self._producer.stop()
             if isinstance(problem, KafkaError | OSError):
-                raise SendError(f"no broker at {settings.kafka_bootstrap}: {problem}") from problem
+                what = kafka_problem(settings, problem)
+                raise SendError(f"no broker at {settings.kafka_bootstrap}: {what}") from problem
             raise
         return self
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from consumers.rejects import OF_STATE, REASONS
 from hookpoint.commands._tables import (
     Column,
     View,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from consumers.redrive import Report
     from consumers.rejects import Kind, Reject
 
+MENDABLE = frozenset(REASONS) - OF_STATE
+"""Reasons that lie in a line's own text."""
 KEY_SHOWN, VALUE_SHOWN = 32, 80
 """Characters."""
 KINDS_SHOWN = 50
@@ -176,8 +179,12 @@ def print_chosen(rejects: Sequence[Reject]) -> None:
 
 
 def tell_lines(name: str, lines: Sequence[tuple[int, str]]) -> None:
-    """Which lines of a file are not sent, and why."""
-    for number, why in sorted(lines)[:LINES_NAMED]:
+    """Which lines of a file are not sent, and why: first those that can still be mended."""
+
+    def order(line: tuple[int, str]) -> tuple[bool, int]:
+        return line[1].partition(":")[0] not in MENDABLE, line[0]
+
+    for number, why in sorted(lines, key=order)[:LINES_NAMED]:
         say(f"{name}:{number}: {why}")
     if len(lines) > LINES_NAMED:
         say(f"… and {len(lines) - LINES_NAMED:,} more")

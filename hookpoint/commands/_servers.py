@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
     from config.settings import Settings
@@ -71,8 +71,19 @@ def look(servers: Servers) -> None:
     Raises:
         StackError: one of them ended by itself.
     """
-    from hookpoint.processes import StackError  # noqa: PLC0415  commands load what they need
+    from hookpoint.processes import EMPTY_LOG, StackError  # noqa: PLC0415  as above
 
     for server in servers.servers():
         if not server.running:
-            raise StackError(f"{server.name} ended by itself\n{server.log_tail()}")
+            others = [it.name for it in servers.servers() if it is not server and it.running]
+            log = server.log_tail()
+            lines = [_told(server.name, server.how_it_ended(), others)]
+            raise StackError("\n".join(lines if log == EMPTY_LOG else [*lines, log]))
+
+
+def _told(name: str, how: str, others: Iterable[str]) -> str:
+    """``Kafka was ended by SIGKILL; Redis is stopped with it``."""
+    also = {
+        "the other nodes are" if other == name else f"{other.capitalize()} is" for other in others
+    }
+    return f"{name.capitalize()} {how}" + "".join(f"; {it} stopped with it" for it in sorted(also))

@@ -45,7 +45,10 @@ def kafka(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Of the first node, on 127.0.0.1.", show_default="a free one"
+            min=1,
+            max=65535,
+            help="Of the first node, on 127.0.0.1.",
+            show_default="that of the folder, or a free one",
         ),
     ] = None,
     folder: Annotated[

@@ -133,29 +133,30 @@ def _filters(named: dict[str, str | None]) -> str:
 
 @contextmanager
 def clear_errors() -> Iterator[Settings]:
-    """Yields the settings; what is away or wrong becomes one line and exit code 1."""
-    from pydantic import ValidationError  # noqa: PLC0415
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    """Yields the settings; what is away or broken becomes one line and exit code 1.
+
+    Raises:
+        ValidationError, WrongSettingError: a setting cannot be right.
+    """
+    from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415
 
     from config.settings import Settings  # noqa: PLC0415
+    from config.wrong import refused_by_redis  # noqa: PLC0415
     from consumers.feed import ReaderError  # noqa: PLC0415
     from consumers.profiles import BadProfileError  # noqa: PLC0415
     from hookpoint.commands._tables import say  # noqa: PLC0415
 
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        name = "HOOKPOINT_" + "__".join(str(part) for part in first["loc"]).upper()
-        say(f"hookpoint: setting {name}: {first['msg']}")
-        raise typer.Exit(1) from error
+    settings = Settings()
     try:
         with _only_our_words():
             yield settings
     except (ReaderError, BadProfileError) as error:
         say(f"hookpoint: {error}")
         raise typer.Exit(1) from error
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
+        wrong = refused_by_redis(error)
+        if wrong is not None:
+            raise wrong from error
         say(f"hookpoint: Redis at {_redis_place(settings)} does not answer: {error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:

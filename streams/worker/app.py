@@ -16,6 +16,7 @@ from mode.supervisors import CrashingSupervisor
 
 from config.logging import configure_logging
 from config.settings import Settings
+from config.wrong import unknown_variables
 from streams.viewing.context import Context
 from streams.worker import metrics
 from streams.worker.cache import Cache
@@ -242,5 +243,7 @@ def _end_in_order(app: faust.App, worker: Worker) -> None:
 
 settings = Settings()
 configure_logging(settings)
+for line in unknown_variables():
+    log.warning(line)
 worker = Worker(settings)
 app = build(worker)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from streams.worker import metrics
-from streams.worker.outage import KAFKA, REDIS
+from streams.worker.outage import KAFKA, REDIS, TOPICS
 from streams.worker.watchdog import Progress, View
 
 if TYPE_CHECKING:
@@ -135,6 +135,9 @@ class Health:
             )
             for server, it in self.away().items()
         ]
+        lacking = self._watched.patience.outages.get(TOPICS)
+        if lacking is not None:
+            found.append(Reason("topics", lacking.problem))
         if self.stops:
             found.append(Reason("stops", f"the worker ends: {self.stops}"))
         elif self.starting:
@@ -160,6 +163,7 @@ class Health:
         found = {
             server: Away(now - outage.since, outage.problem)
             for server, outage in dict(self._watched.patience.outages).items()
+            if server != TOPICS
         }
         lag = self._watched.lag
         since, problem = lag.away_since, lag.problem

@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from streams.worker.metrics import OUTAGES
-from streams.worker.publisher import BrokerAway
+from streams.worker.publisher import BrokerAway, TopicsMissing
 from streams.worker.store import StoreAway
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = structlog.get_logger()
 LONGEST_PAUSE_S = 5
-REDIS, KAFKA = "Redis", "Kafka"
+BEGINS, OVER = "outage, waiting for it to end", "outage is over, going on"
+MISSING, MADE = "topics are missing, waiting for them", "topics are there, going on"
+REDIS, KAFKA, TOPICS = "Redis", "Kafka", "Kafka's topics"
+ANSWERED = {REDIS: (), KAFKA: (REDIS,), TOPICS: (REDIS, KAFKA)}
+"""Who has done its part for a call that fails on another: none gets to Kafka without Redis."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Patience:
     def __init__(self, most_s: float) -> None:
         self._most_s = most_s
         self.outages: dict[str, Outage] = {}
-        """By server: ``REDIS`` or ``KAFKA``."""
+        """By server: ``REDIS`` or ``KAFKA``; ``TOPICS`` where Kafka answers and lacks them."""
 
     async def __call__(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
         """The result of ``call(*args)``.
@@ -68,21 +72,21 @@ class Patience:
         try:
             result: T = await retrying(call, *args)
         except BaseException:
-            self._leaves(caller, "nobody waits for the outage to end any more")
+            self._leaves(caller, "nobody waits for the outage to end any more", *self.outages)
             raise
-        self._leaves(caller, "outage is over, going on")
+        self._leaves(caller, OVER, *self.outages)
         return result
 
     def _waits(self, caller: object, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        server, problem = KAFKA if isinstance(error, BrokerAway) else REDIS, str(error)
-        if server == KAFKA:  # no call gets as far as Kafka without Redis
-            self._leaves(caller, "outage is over, going on", REDIS)
+        server, problem = _at_fault(error), str(error)
+        self._leaves(caller, OVER, *ANSWERED[server])
         if server not in self.outages:
             self.outages[server] = Outage(problem)
-            OUTAGES.labels(server).inc()
+            if server != TOPICS:
+                OUTAGES.labels(server).inc()
             log.error(
-                "outage, waiting for it to end",
+                MISSING if server == TOPICS else BEGINS,
                 server=server,
                 error=problem,
                 at_most_s=self._most_s,
@@ -91,7 +95,7 @@ class Patience:
         self.outages[server].waiting.add(caller)
 
     def _leaves(self, caller: object, why: str, *servers: str) -> None:
-        for server in servers or tuple(self.outages):
+        for server in servers:
             outage = self.outages.get(server)
             if outage is None or caller not in outage.waiting:
                 continue
@@ -99,4 +103,11 @@ class Patience:
             if not outage.waiting:
                 del self.outages[server]
                 after_s = round(time.monotonic() - outage.since, 1)
-                log.warning(why, server=server, after_s=after_s)
+                made = why == OVER and server == TOPICS
+                log.warning(MADE if made else why, server=server, after_s=after_s)
+
+
+def _at_fault(error: BaseException | None) -> str:
+    if isinstance(error, TopicsMissing):
+        return TOPICS
+    return KAFKA if isinstance(error, BrokerAway) else REDIS

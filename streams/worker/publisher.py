@@ -33,6 +33,10 @@ class BrokerAway(Exception):
     """The broker did not confirm; what was sent may or may not be there."""
 
 
+class TopicsMissing(BrokerAway):
+    """The broker answers, and has not the topics that are needed: someone must make them."""
+
+
 class Record(NamedTuple):
     """One record to send."""
 

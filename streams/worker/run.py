@@ -15,6 +15,7 @@ import structlog
 from mode import Worker as ModeWorker
 from redis.exceptions import RedisError
 
+from config.wrong import WrongSettingError
 from streams.worker.publisher import BrokerAway
 from streams.worker.store import StoreAway
 from streams.worker.waiting import wait_for_servers
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from streams.worker.app import Worker
 
 log = structlog.get_logger()
+WRONG_SETTING = 2
+"""Exit code: another start would end the same way."""
 
 
 def run() -> None:
@@ -39,6 +42,9 @@ def run() -> None:
         asyncio.run(_until_told_to_stop(_wait(worker)))
     except asyncio.CancelledError:
         sys.exit(0)
+    except WrongSettingError as error:
+        log.critical("worker cannot start", error=str(error))
+        sys.exit(WRONG_SETTING)
     except (CannotServe, StoreAway, BrokerAway, RedisError, ValueError) as error:
         log.critical("worker cannot start", error=str(error))
         sys.exit(FAILED)

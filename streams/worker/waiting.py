@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
 
-from config.kafka import aiokafka_security
+from config.kafka import aiokafka_security, kafka_problem
 from config.topics import topic_specs
-from streams.worker.publisher import BrokerAway
+from config.wrong import refused_by_redis
+from streams.worker.publisher import BrokerAway, TopicsMissing
 from streams.worker.redis_store import RedisStore
+from streams.worker.store import StoreAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,7 @@ async def wait_for_servers(
 
     Raises:
         StoreAway, BrokerAway: they did not within ``outage_max_s``.
+        WrongSettingError: Redis answers, and refuses who we are or which database we want.
     """
     aiokafka = logging.getLogger("aiokafka")
     level = aiokafka.level
@@ -87,7 +91,8 @@ async def _title_ends(settings: Settings, partitions: int) -> dict[Source, int]:
         await consumer.start()
         ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
     except (KafkaError, OSError) as error:
-        raise BrokerAway(f"Kafka at {settings.kafka_bootstrap}: {error}") from error
+        problem = kafka_problem(settings, error)
+        raise BrokerAway(f"Kafka at {settings.kafka_bootstrap}: {problem}") from error
     finally:
         await consumer.stop()
     return {(tp.topic, tp.partition): end for tp, end in ends.items() if end > 0}
@@ -100,17 +105,22 @@ async def _topics(settings: Settings) -> None:
         await admin.start()
         found = set(await admin.list_topics())
     except (KafkaError, OSError) as error:
-        raise BrokerAway(f"Kafka at {hosts}: {error}") from error
+        raise BrokerAway(f"Kafka at {hosts}: {kafka_problem(settings, error)}") from error
     finally:
         await admin.close()
     missing = [spec.name for spec in topic_specs(settings) if spec.name not in found]
     if missing:
-        raise BrokerAway(f"no topic {', '.join(missing)} at {hosts}: run `hookpoint topics`")
+        raise TopicsMissing(f"no topic {', '.join(missing)} at {hosts}: run `hookpoint topics`")
 
 
 async def _redis(settings: Settings) -> None:
     store = RedisStore(settings)
     try:
         await store.load(["-"])
+    except (RedisError, StoreAway) as error:
+        wrong = refused_by_redis(error)
+        if wrong is None:
+            raise
+        raise wrong from error
     finally:
         await store.close()

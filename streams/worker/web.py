@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import make_wsgi_app
 
 from config.logging import masker
+from config.wrong import WrongSettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ REQUEST_WITHIN_S = 10
 
 
 class CannotServe(Exception):
-    """Another process has the port that the settings name, or the host is not this machine's."""
+    """Another process has the port that the settings name."""
 
 
 class Web:
@@ -110,7 +111,8 @@ def serve(settings: Settings, health: Health) -> str | None:
         The address; None if the settings turn it off.
 
     Raises:
-        CannotServe: the port that the settings name is taken, or their host is not ours.
+        CannotServe: the port that the settings name is taken.
+        WrongSettingError: their host is not this machine's, or the port is not ours to take.
     """
     if not settings.web_port:
         return None
@@ -119,7 +121,9 @@ def serve(settings: Settings, health: Health) -> str | None:
         server = _bound(settings.web_host, settings.web_port, app)
     except OSError as problem:
         where = f"HOOKPOINT_WEB_HOST {settings.web_host}, HOOKPOINT_WEB_PORT {settings.web_port}"
-        if problem.errno != errno.EADDRINUSE or "web_port" in settings.model_fields_set:
+        if problem.errno != errno.EADDRINUSE:
+            raise WrongSettingError(f"{where}: {problem.strerror or problem}") from problem
+        if "web_port" in settings.model_fields_set:
             raise CannotServe(f"{where}: {problem.strerror or problem}") from problem
         server = _bound(settings.web_host, 0, app)
         log.warning("port is taken, answering on another", port=settings.web_port)

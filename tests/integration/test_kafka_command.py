@@ -58,6 +58,24 @@ def test_the_command_runs_until_ctrl_c_and_tells_where_the_broker_is(tmp_path):
     assert "Kafka Server started" in log_file.read_text()
 
 
+def test_a_folder_serves_one_at_a_time_and_each_on_the_same_port(tmp_path):
+    an_apache_kafka()
+    command = [HOOKPOINT, "kafka", "--folder", str(tmp_path)]
+    addresses = set()
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            addresses.add(address := process.stdout.readline().split()[1])
+            second = hookpoint_kafka("--folder", str(tmp_path))
+            folder = tmp_path / "node-1-of-1"
+            said = f"{folder} is in use: process {process.pid} runs Kafka there\n"
+            assert (second.returncode, second.stderr) == (1, said)
+            with KafkaAdminClient(bootstrap_servers=address) as admin:
+                assert admin.list_topics() == []
+            process.send_signal(signal.SIGINT)
+            assert process.wait(ENDED_WITHIN_S) == 0
+    assert len(addresses) == 1
+
+
 def test_a_command_finds_the_broker_in_its_environment_and_passes_its_exit_code_on():
     an_apache_kafka()
     script = (

@@ -269,6 +269,22 @@ def test_a_file_with_a_line_that_cannot_be_read_sends_nothing(run, letters, tmp_
     assert run("--redrive", "--mended", str(tmp_path / "missing")).exit_code == 2
 
 
+def test_mended_lines_sent_again_only_name_those_that_are_still_wrong(run, letters, tmp_path):
+    for viewer in "abc":
+        letters.reject(bad(viewer))
+    lines = {line["key"]: line for line in as_lines(run("--json"))}
+    gone = lines["a"] | {"offset": 99}
+    file = tmp_path / "mended.jsonl"
+    texts = [orjson.dumps(gone), *(mend([lines[viewer]], position_s=61) for viewer in "ab")]
+    file.write_bytes(b"\n".join([*texts, mend([lines["c"]], position_s=-1)]))
+    assert run("--redrive", "--mended", str(file)).stdout.startswith("2 sent again, 2 left")
+    result = run("--redrive", "--mended", str(file))
+    assert result.stdout == ("0 sent again, 4 left (sent before: 2, field: 1, no dead letter: 1)\n")
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
+        f"{file}:4", f"{file}:1",
+    ]  # fmt: skip
+
+
 # -- once ------------------------------------------------------------------------------------------
 def test_a_second_run_sends_nothing_again(run, letters):
     places = sorted(letters.reject(good(viewer)) for viewer in "abc")

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from config.settings import Settings
 from hookpoint import servers
+from hookpoint.commands._servers import _told
 from hookpoint.processes import PortTakenError, StackError
 from hookpoint.redis_cluster import RedisCluster
 from hookpoint.stack import Existing, Stack, running_stack
@@ -318,6 +319,7 @@ class TestUp:
         process = subprocess.Popen(
             [sys.executable, "-c", "from hookpoint.cli import main; main()", "up"],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "HOOKPOINT_PARTITIONS": "2"},
         )
@@ -347,11 +349,22 @@ class TestUp:
         assert rest.strip() == "Stopped Kafka and Redis."
         assert process.returncode == 0
 
-    def test_a_server_that_dies_ends_the_command_with_an_error(self, up):
+    @pytest.mark.parametrize(("name", "other"), [("Kafka", "Redis"), ("Redis", "Kafka")])
+    def test_a_server_that_dies_ends_the_command_with_a_line_that_says_how(self, up, name, other):
         process, _ = up
         children = Path(f"/proc/{process.pid}/task").glob("*/children")
         pids = [int(pid) for file in children for pid in file.read_text().split()]
-        assert len(pids) == 2
-        os.kill(pids[0], signal.SIGKILL)
-        assert process.wait(15) == 1
-        assert eventually(lambda: not is_alive(pids[1]))
+        redis_pid = next(it for it in pids if "redis" in Path(f"/proc/{it}/exe").readlink().name)
+        (kafka_pid,) = set(pids) - {redis_pid}
+        dies, stays = (kafka_pid, redis_pid) if name == "Kafka" else (redis_pid, kafka_pid)
+        os.kill(dies, signal.SIGKILL)
+        _, said = process.communicate(timeout=15)
+        assert process.returncode == 1
+        assert said.splitlines()[0] == f"{name} was ended by SIGKILL; {other} is stopped with it"
+        assert "(empty log)" not in said
+        assert eventually(lambda: not is_alive(stays))
+
+
+def test_of_a_node_that_ends_it_is_said_that_the_other_nodes_are_stopped():
+    told = _told("kafka", "ended by itself with exit code 1", ["kafka", "kafka"])
+    assert told == "Kafka ended by itself with exit code 1; the other nodes are stopped with it"

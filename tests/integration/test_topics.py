@@ -172,13 +172,6 @@ def test_what_the_broker_refuses_is_told_in_its_own_words(stack, settings):
         ensure_topics(refused)
 
 
-def test_sasl_without_a_password_is_told_before_anything_is_sent(run, monkeypatch):
-    monkeypatch.setenv("HOOKPOINT_KAFKA__PROTOCOL", "SASL_SSL")
-    code, output = run()
-    assert code == 1
-    assert "HOOKPOINT_KAFKA__PASSWORD" in output
-
-
 def test_topic_settings_go_by_kafkas_own_names():
     specs = {spec.name: spec for spec in topic_specs(Settings())}
     for_ever = {"cleanup.policy": "compact", "retention.ms": "-1"}

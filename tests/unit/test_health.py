@@ -17,13 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from config.settings import Settings
+from config.wrong import WrongSettingError
 from hookpoint.processes import free_port
 from streams.worker.flood import Rejects, Totals
 from streams.worker.guard import Guard
 from streams.worker.health import TURN_EVERY_S, Health, Watched
 from streams.worker.lag import End, Lag, Position
 from streams.worker.lane import WAITING
-from streams.worker.outage import KAFKA, REDIS, Outage, Patience
+from streams.worker.outage import KAFKA, REDIS, TOPICS, Outage, Patience
 from streams.worker.redis_store import RedisStore
 from streams.worker.store import Mark
 from streams.worker.web import CannotServe, serve
@@ -114,6 +115,13 @@ def test_kafka_is_said_once_with_the_longer_time_where_lanes_and_lag_both_miss_i
     assert worker.why() == ["Kafka has been away for 30 s: not confirmed"]
     worker.lag.away_since = time.monotonic() - 60
     assert worker.why() == ["Kafka has been away for 60 s: TimeoutError"]
+
+
+def test_a_topic_that_is_missing_at_the_start_is_named_and_kafka_is_not_away():
+    worker = AWorker().ready()
+    worker.patience.outages[TOPICS] = Outage("no topic x at h:1: run `hookpoint topics`")
+    assert worker.why() == ["no topic x at h:1: run `hookpoint topics`"]
+    assert worker.health.report()["outages"] == {}
 
 
 def test_a_topic_that_the_broker_does_not_know_is_named():
@@ -347,5 +355,5 @@ def test_where_the_default_port_is_taken_a_free_one_is_said(taken):
 
 def test_a_host_that_is_not_ours_is_an_error_that_names_it():
     worker = AWorker(web_port=free_port(), web_host="192.0.2.1")
-    with pytest.raises(CannotServe, match=r"HOOKPOINT_WEB_HOST 192\.0\.2\.1"):
+    with pytest.raises(WrongSettingError, match=r"HOOKPOINT_WEB_HOST 192\.0\.2\.1"):
         serve(worker.settings, worker.health)

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from streams.worker import outage
-from streams.worker.outage import KAFKA, REDIS, Patience
-from streams.worker.publisher import BrokerAway
+from streams.worker.outage import KAFKA, REDIS, TOPICS, Patience
+from streams.worker.publisher import BrokerAway, TopicsMissing
 from streams.worker.store import Fenced, StoreAway
 
 
@@ -134,6 +134,21 @@ async def test_a_call_that_gets_as_far_as_kafka_shows_that_redis_is_back():
     with capture_logs() as lines:
         await patience(Flaky(StoreAway("gone"), BrokerAway("gone too")))
     assert said(lines) == [(OUTAGE, REDIS), (OVER, REDIS), (OUTAGE, KAFKA), (OVER, KAFKA)]
+
+
+async def test_topics_that_are_missing_are_waited_for_and_kafka_is_not_said_to_be_away():
+    patience = Patience(30)
+    with capture_logs() as lines:
+        await patience(
+            Flaky(BrokerAway("gone"), TopicsMissing("no topic x: run `hookpoint topics`"))
+        )
+    assert said(lines) == [
+        (OUTAGE, KAFKA),
+        (OVER, KAFKA),
+        ("topics are missing, waiting for them", TOPICS),
+        ("topics are there, going on", TOPICS),
+    ]
+    assert lines[2]["error"] == "no topic x: run `hookpoint topics`"
 
 
 async def test_a_call_that_fails_on_redis_does_not_show_that_kafka_is_back():

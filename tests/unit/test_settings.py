@@ -13,7 +13,7 @@ import structlog
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr, ValidationError
 
-from config.kafka import aiokafka_security, kafka_python_security, redis_kwargs
+from config.kafka import aiokafka_security, kafka_problem, kafka_python_security, redis_kwargs
 from config.logging import configure_logging
 from config.settings import KafkaSecurity, Settings
 from config.topics import topic_specs
@@ -90,15 +90,24 @@ class TestKafkaSecurity:
         empty = tmp_path / "empty.pem"
         empty.touch()
         for file in (empty, tmp_path / "missing.pem"):
-            security = KafkaSecurity(protocol="SSL", **{variable: str(file)})
             with pytest.raises(ValueError, match=f"{variable.upper()} {file}"):
-                kafka_python_security(Settings(kafka=security))
+                KafkaSecurity(protocol="SSL", **{variable: str(file)})
 
-    @pytest.mark.parametrize("missing", [{"username": "ann"}, {"password": SecretStr("x")}])
+    @pytest.mark.parametrize(
+        "missing",
+        [{"username": "ann"}, {"password": SecretStr("x")}, {"username": "a", "password": ""}],
+    )
     def test_sasl_without_name_or_password_names_the_variables(self, missing):
-        settings = Settings(kafka=KafkaSecurity(protocol="SASL_SSL", **missing))
         with pytest.raises(ValueError, match=r"HOOKPOINT_KAFKA__USERNAME and .*__PASSWORD"):
-            aiokafka_security(settings)
+            KafkaSecurity(protocol="SASL_SSL", **missing)
+
+    def test_where_no_broker_lets_us_in_it_is_said_what_to_look_at(self):
+        said = kafka_problem(with_sasl(), OSError("Unable to bootstrap from [('h', 9)]"))
+        assert "host and port" in said
+        assert "HOOKPOINT_KAFKA__PROTOCOL=SASL_PLAINTEXT" in said
+        assert "__USERNAME, __PASSWORD and __MECHANISM" in said
+        assert "__PASSWORD" not in kafka_problem(Settings(), OSError("Unable to bootstrap"))
+        assert kafka_problem(Settings(), OSError("reset by peer")) == "reset by peer"
 
     def test_the_libraries_know_every_argument(self):
         from inspect import signature  # noqa: PLC0415
@@ -115,11 +124,12 @@ class TestRedis:
         assert redis_kwargs(Settings()) == {}
 
     def test_with_tls_the_certificate_is_verified_against_the_ca_file(self):
-        settings = Settings(redis_url=SecretStr("rediss://cache:6380/0"), redis_ca_file="ca.pem")
+        ca_file = ssl.get_default_verify_paths().openssl_cafile
+        settings = Settings(redis_url=SecretStr("rediss://cache:6380/0"), redis_ca_file=ca_file)
         assert redis_kwargs(settings) == {
             "ssl_cert_reqs": "required",
             "ssl_check_hostname": True,
-            "ssl_ca_certs": "ca.pem",
+            "ssl_ca_certs": ca_file,
         }
 
 
