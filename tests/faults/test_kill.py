@@ -98,7 +98,7 @@ def test_a_redis_that_hangs_longer_than_a_round_trip_may_take_is_waited_for(give
 
 def test_workers_that_come_and_go_under_load_lose_and_double_nothing(start, quiet):
     """Two join a busy one, which is then stopped, then one of the two is killed."""
-    run = start("crowd", slice_max=100, cache_viewers=10)
+    run = start("crowd", slice_max=25, cache_viewers=10)
     with run.worker() as first:
         first.wait_for("the first events", lambda: run.progress() > 0.02)
         with run.worker() as second:

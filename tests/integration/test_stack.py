@@ -266,6 +266,8 @@ def test_security_and_cluster_mode_of_the_real_servers_are_not_asked_of_embedded
     stack, monkeypatch
 ):
     monkeypatch.setenv("HOOKPOINT_KAFKA__PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("HOOKPOINT_KAFKA__USERNAME", "hookpoint")
+    monkeypatch.setenv("HOOKPOINT_KAFKA__PASSWORD", "secret")
     monkeypatch.setenv("HOOKPOINT_REDIS_CLUSTER", "true")
     embedded = Stack().pointed_at(Settings())
     assert embedded.kafka.protocol == "PLAINTEXT"
