@@ -13,7 +13,7 @@ from streams.worker.transport import Transport
 if TYPE_CHECKING:
     from config.settings import Settings
 
-FETCH_BYTES = 4 * 1024 * 1024
+FETCH_BYTES = 1024 * 1024
 
 
 def faust_app(settings: Settings) -> faust.App:
