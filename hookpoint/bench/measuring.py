@@ -24,6 +24,8 @@ LOOK_EVERY_S = 0.05
 """Each look costs a millisecond of a core that the contender could use."""
 CHILDREN_EVERY = 20
 """Looking for children reads the whole table of processes: every so many looks."""
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+"""Processor time is told in whole ticks: what took less than one has taken no more than one."""
 READY_WITHIN_S = 60.0
 STALLED_AFTER_S = 30.0
 
@@ -152,7 +154,7 @@ class _Watch:
             contender=self._contender.name,
             events=last.absorbed - first.absorbed,
             wall_s=last.at_s - first.at_s,
-            cpu_s=last.cpu_s - first.cpu_s,
+            cpu_s=max(last.cpu_s - first.cpu_s, TICK_S),
             peak_rss_bytes=self._peak,
             rss_bytes_by_quarter=tuple(self._quarters),
             startup_s=begun.at_s - self._contender.started_s,

@@ -22,7 +22,7 @@ QUIX = next(peer for peer in PEERS if peer.key == "quix")
 NO_QUIX = QUIX.obstacle(Settings())
 
 HOOKPOINT = str(Path(sys.executable).with_name("hookpoint"))
-SMALL = ("--events", "20000", "--viewers", "200", "--rounds", "1")
+SMALL = ("--events", "60000", "--viewers", "600", "--rounds", "1")
 
 
 def environment(folder):
@@ -90,7 +90,7 @@ def test_hookpoint_and_the_hand_written_loop_are_both_right(figures, contender):
 
 def test_each_contender_is_measured(figures):
     sent = figures["stream"]["events"]
-    assert 0.7 * 20_000 < sent < 1.3 * 20_000
+    assert 0.7 * 60_000 < sent < 1.3 * 60_000
     assert {HOOKPOINT_NAME, HAND_LOOP.name} <= {it["contender"] for it in figures["rounds"]}
     for measured in figures["rounds"]:
         assert 0 < measured["events"] <= sent
