@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from hookpoint.bench.measuring import Figures
     from producers.simulator import Audience
 
-PLAIN_WIDTH = 110
-
 
 def run_bench(options: BenchOptions, peers: Sequence[Peer], console: Console) -> Result:
     """Send the stream, let the contenders work it off by turns, and check the answers.

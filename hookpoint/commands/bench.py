@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hookpoint.commands._benching import EXIT_FAILED, measured
 from hookpoint.commands.bench_latency import latency
 from hookpoint.commands.bench_scale import scale
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from hookpoint.bench.backlog import BenchOptions
     from hookpoint.bench.peer import Peer
     from hookpoint.bench.report import Result
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 bench_app = typer.Typer(help="Measure how fast it is on this machine.")
 
@@ -98,32 +95,10 @@ def _chosen(names: Sequence[str] | None) -> list[Peer]:
 
 
 def _run(options: BenchOptions, peers: Sequence[Peer]) -> Result:
-    from rich.console import Console  # noqa: PLC0415
-
-    from config.logging import configure_logging  # noqa: PLC0415
-    from config.settings import Settings  # noqa: PLC0415
     from hookpoint.bench.report import tell  # noqa: PLC0415
-    from hookpoint.bench.run import PLAIN_WIDTH, run_bench  # noqa: PLC0415
-    from hookpoint.processes import StackError  # noqa: PLC0415
-    from hookpoint.stack import ends_on_signals  # noqa: PLC0415
-    from hookpoint.topics import BrokerError  # noqa: PLC0415
-    from producers.send import SendError  # noqa: PLC0415
+    from hookpoint.bench.run import run_bench  # noqa: PLC0415
 
-    configure_logging(Settings().model_copy(update={"log_level": "ERROR"}))
-    for client in ("aiokafka", "kafka"):
-        logging.getLogger(client).setLevel(logging.ERROR)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    try:
-        with ends_on_signals():
-            result = run_bench(options, peers, console)
-    except (StackError, SendError, BrokerError) as problem:
-        typer.echo(str(problem), err=True)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        typer.echo("Stopped; nothing is left running.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    console, result = measured(lambda it, console: run_bench(it, peers, console), options)
     tell(console, result)
     return result
 

@@ -97,7 +97,7 @@ def slices(
 class LeanRecords(fetcher.PartitionRecords):
     """Hands out records as they are parsed, without a second, Python-made object for each.
 
-    That costs a third of what reading takes. The topic and partition are the slice's to say.
+    Making it was most of what reading cost. The topic and partition are the slice's to say.
     """
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:  # noqa: ARG002 - aiokafka's signature
