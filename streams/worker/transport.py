@@ -107,6 +107,8 @@ class LeanRecords(fetcher.PartitionRecords):
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed records only."""
 
+    _committing: asyncio.Future[bool] | None = None
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust hard-codes both, the other way.
@@ -117,15 +119,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _commit(self, offsets: Any) -> bool:
-        """Commit, or leave it: offsets are hints, and a stop would wait for Kafka to come back."""
-        try:
-            async with asyncio.timeout(COMMIT_WITHIN_S):
-                return bool(await super()._commit(offsets))
-        except TimeoutError:
+        """Commit, or leave it: offsets are hints, and a stop would wait for Kafka to come back.
+
+        A commit that takes longer goes on by itself, and the next ones wait for another time: one
+        that is cancelled half-way leaves a task of aiokafka behind that nobody listens to.
+        """
+        if self._committing is not None and not self._committing.done():
             return False
+        self._committing = asyncio.ensure_future(super()._commit(offsets))
+        done, _ = await asyncio.wait({self._committing}, timeout=COMMIT_WITHIN_S)
+        return bool(done and self._committing.result())
 
     async def on_thread_stop(self) -> None:
         """Let the consumer go, also while brokers refuse connections."""
+        if self._committing is not None:
+            self._committing.cancel()
         try:
             await super().on_thread_stop()
         except asyncio.CancelledError:
