@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from streams.signals import PROGRESS, REFUSED, SESSIONS, SIGNALS, seconds, stamp
@@ -19,6 +20,7 @@ from streams.viewing.wire import dump_live, dump_out, dump_rest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from streams.audience.records import Seat
     from streams.rules import Rules
     from streams.signals import Out
     from streams.viewing.episode import Episode, EpisodeKey
@@ -147,17 +149,19 @@ def _report(knot: Knot) -> dict[str, Any]:
 
 
 def _session(sent: list[Any]) -> dict[str, Any]:
-    first, last, wall, advanced, covered, position, imputed, device, country = sent
+    first, last, wall, advanced, covered, position, imputed, device, country, language, began = sent
     return {
         "started_at": stamp(first),
         "ended_at": stamp(last),
         "wall_s": seconds(wall),
         "advanced_s": seconds(advanced),
         "coverage_s": seconds(covered),
+        "from_position_s": seconds(began),
         "position_s": seconds(position),
         "imputed": imputed,
         "device": device,
         "country": country,
+        "language": language,
     }
 
 
@@ -187,6 +191,7 @@ def _episode(episode: Episode) -> dict[str, Any]:
             "local_hour": None if episode.credit.hour < 0 else episode.credit.hour,
         },
         "before_it_faded": None if episode.floor is None else _step(episode.floor),
+        "counted_with_the_film_as": _seat(episode.seat),
     }
 
 
@@ -204,7 +209,12 @@ def _journey(journey: Journey) -> dict[str, Any]:
         "faded": {"furthest": journey.faded[0], "completed": journey.faded[1]},
         "signals_sent": journey.sent,
         "last_signals": [_past(past) for past in journey.past],
+        "counted_with_the_season_as": _seat(journey.seat),
     }
+
+
+def _seat(seat: Seat | None) -> dict[str, Any] | None:
+    return None if seat is None else msgspec.structs.asdict(seat)
 
 
 def _step(step: Step) -> dict[str, Any]:

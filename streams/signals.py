@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import orjson
 
+from streams.audience.records import Figures, Progress, Session
 from streams.events import Reject
 
 if TYPE_CHECKING:
-    from streams.viewing.episode import Episode
     from streams.viewing.journey import Signal
     from streams.viewing.playback import Playback
 
@@ -86,7 +87,7 @@ def _text(body: dict[str, Any]) -> str:
 
 
 def session_body(viewer: str, playback: Playback, figures: list[Any]) -> str:
-    """A record of ``viewing-sessions``; ``figures`` as ``viewer.session_figures`` makes them."""
+    """A record of ``viewing-sessions``; ``figures`` as ``playback.figures`` makes them."""
     playback_id, title_id, season, episode = playback.key
     first, end, wall, advanced, covered, position, imputed = figures
     return _text(
@@ -99,12 +100,14 @@ def session_body(viewer: str, playback: Playback, figures: list[Any]) -> str:
             "episode": episode or None,
             "device": playback.fact("device"),
             "country": playback.fact("country"),
+            "language": playback.fact("language"),
             "started_at": stamp(first),
             "ended_at": stamp(end),
             "wall_s": seconds(wall),
             "advanced_s": seconds(advanced),
             "coverage_s": seconds(covered),
             "rewatched_s": seconds(advanced - covered),
+            "from_position_s": seconds(playback.from_ms),
             "position_s": seconds(position),
             "imputed": imputed,
             "revision": playback.revision,
@@ -112,56 +115,44 @@ def session_body(viewer: str, playback: Playback, figures: list[Any]) -> str:
     )
 
 
-def progress_session_body(
-    viewer: str, playback: Playback, figures: list[Any], before: list[Any] | None
-) -> str:
-    """A ``session`` record of ``title-progress``: signed differences to the last revision."""
+def told_session(viewer: str, playback: Playback, figures: list[Any], said: list[Any]) -> str:
+    """A ``session`` record of ``title-progress``.
+
+    Args:
+        viewer: whose.
+        playback: the one that closed or was mended; ``sent`` is still what was said before.
+        figures: as ``playback.figures`` makes them.
+        said: ``figures`` and the facts that go with them, as ``sent`` will keep them.
+    """
     _, title_id, season, episode = playback.key
-    deltas = [new - old for new, old in zip(figures[2:5], (before or [0] * 5)[2:5], strict=True)]
-    return _text(
-        {
-            "what": "session",
-            "id": playback.session_id,
-            "revision": playback.revision,
-            "viewer": viewer,
-            "title_id": title_id,
-            "season": season or None,
-            "episode": episode or None,
-            "started_at": stamp(figures[0]),
-            "ended_at": stamp(figures[1]),
-            "wall_s": seconds(deltas[0]),
-            "advanced_s": seconds(deltas[1]),
-            "coverage_s": seconds(deltas[2]),
-            "position_s": seconds(figures[5]),
-            "device": playback.fact("device"),
-            "country": playback.fact("country"),
-            "language": playback.fact("language"),
-            "autoplay": playback.fact("autoplay"),
-        }
+    record = Session(
+        viewer,
+        title_id,
+        season,
+        episode,
+        figures[1],
+        playback.session_id,
+        playback.revision,
+        figures[0],
+        _figures(said),
+        _figures(playback.sent) if playback.sent else None,
+        seconds(playback.limit_ms),
+        bool(playback.fact("autoplay")),
     )
+    return msgspec.json.encode(record).decode()
 
 
-def progress_episode_body(viewer: str, episode: Episode, playback: Playback, at_ms: int) -> str:
-    """An ``episode`` record of ``title-progress``: which thresholds are crossed now."""
-    title_id, season, number = episode.key
-    return _text(
-        {
-            "what": "episode",
-            "viewer": viewer,
-            "title_id": title_id,
-            "season": season or None,
-            "episode": number or None,
-            "at": stamp(at_ms),
-            "started": bool(episode.started_ms),
-            "watched": bool(episode.watched_ms),
-            "completed": bool(episode.completed_ms),
-            "coverage_s": seconds(episode.coverage_ms()),
-            "runtime_s": seconds(episode.runtime_ms) if episode.runtime_ms else None,
-            "country": playback.fact("country"),
-            "language": playback.fact("language"),
-            "device": playback.fact("device"),
-        }
-    )
+def _figures(said: list[Any]) -> Figures:
+    _, _, wall, advanced, covered, position, _, device, country, language, began = said
+    return Figures(
+        seconds(wall), seconds(advanced), seconds(covered), seconds(began), seconds(position),
+        country or "", language or "", device or "",
+    )  # fmt: skip
+
+
+def told_progress(progress: Progress) -> str:
+    """A ``progress`` record of ``title-progress``."""
+    return msgspec.json.encode(progress).decode()
 
 
 def signal_body(viewer: str, signal: Signal, catalogue_version: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.audience.records import Seat
 from streams.viewing import intervals as iv
 from streams.viewing.journey import NO_STEP, Step
 from streams.viewing.taste import autoplay_factor, viewing_value
@@ -50,6 +51,7 @@ class Episode:
         "opened_ms",
         "position_ms",
         "runtime_ms",
+        "seat",
         "seen_ms",
         "started_ms",
         "steady",
@@ -75,6 +77,7 @@ class Episode:
         self.band = -1
         self.credit = NO_CREDIT
         self.floor: Step | None = None
+        self.seat: Seat | None = None
         self.steady = (1, 0)
 
     # -- how much ------------------------------------------------------------------------------
@@ -157,7 +160,7 @@ class Episode:
         """Local four-hour band (0, 4, … 20) in which the viewing under way began, or -1."""
         if not self.live:
             return self.band
-        first = min(self.live, key=_began)
+        first = min(self.live, key=began)
         if self.opened_ms and self.opened_ms <= first.first_ms:
             return self.band
         minutes = first.first_ms // 60_000 + (first.fact("offset") or 0)
@@ -213,5 +216,6 @@ def _reported(playback: Playback) -> tuple[int, int, PlaybackKey]:
     return playback.last_ms, playback.first_ms, playback.key
 
 
-def _began(playback: Playback) -> tuple[int, PlaybackKey]:
+def began(playback: Playback) -> tuple[int, PlaybackKey]:
+    """Sort key: the playback that began first."""
     return playback.first_ms, playback.key

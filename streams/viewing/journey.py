@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
+from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
 from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
@@ -108,6 +109,8 @@ class Journey:
     sent: int = 0
     past: list[Past] = field(default_factory=list)
     faded: tuple[int, int] = (0, 0)
+    seat: Seat | None = None
+    """Where and how it began, once it has."""
 
     # -- facts ---------------------------------------------------------------------------------
     @property
@@ -120,6 +123,32 @@ class Journey:
         """The furthest episode watched (k)."""
         done = [e for e, s in self.steps.items() if s.watched_ms or s.completed_ms]
         return max(done, default=self.faded[0])
+
+    def rows(self) -> dict[int, Row]:
+        """What the title's life tables count of this journey, by the episode behind it.
+
+        0 stands for the beginning: passed once the season is completed. Only the first time through
+        counts, and nothing is taken back of what has faded from memory.
+        """
+        if self.epoch or self.faded != (0, 0):
+            return {}
+        begun = [step.started_ms for step in self.steps.values() if step.started_ms]
+        if not begun:
+            return {}
+        rows = {0: Row(min(begun), self.since_ms if self.state == "completed" else 0)}
+        for k, step in self.steps.items():
+            if step.watched_ms:
+                rows[k] = Row(step.watched_ms, self._went_on_ms(k, step.watched_ms))
+        return rows
+
+    def _went_on_ms(self, k: int, watched_ms: int) -> int:
+        """When the viewer went on from episode k: to the next, or past it to a later one."""
+        following = [
+            max(step.started_ms, watched_ms)
+            for e, step in self.steps.items()
+            if step.started_ms and (e == k + 1 or (e > k and step.started_ms >= watched_ms))
+        ]
+        return min(following, default=0)
 
     def finished(self, view: View) -> bool:
         """Whether 90 % of the season's runtime is covered (every episode, if runtimes lack)."""

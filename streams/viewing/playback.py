@@ -291,6 +291,11 @@ class Playback:
         pending = [[s[2], s[3]] for s in (self.tail, self.extra) if s is not None]
         return iv.union(self.played, pending)
 
+    @property
+    def from_ms(self) -> int:
+        """Media position of the first report, in ms."""
+        return self.knots.knots[0].position_ms if self.knots.knots else 0
+
     def figures(self) -> list[Any]:
         """First and last ms, wall, advanced and covered ms, position, and whether it is imputed."""
         cursor, extra = self.cursor, self.extra

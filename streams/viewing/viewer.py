@@ -11,17 +11,18 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from streams.audience.records import Seat
 from streams.events import Event, Reject, Work
 from streams.signals import (
     PROGRESS,
     SESSIONS,
     SIGNALS,
     Out,
-    progress_episode_body,
-    progress_session_body,
     refusal,
     session_body,
     signal_body,
+    told_progress,
+    told_session,
 )
 from streams.viewing.attendance import Attendance
 from streams.viewing.context import Context, SeasonKey, season_view
@@ -31,6 +32,7 @@ from streams.viewing.knots import HEARTBEAT, Added, Kind
 from streams.viewing.playback import ACTS, ENDS, Playback, PlaybackKey
 from streams.viewing.sittings import count_streaks, impute, reported
 from streams.viewing.taste import Taste
+from streams.viewing.telling import Standing, in_film, in_season, progress, take_seat
 from streams.viewing.timers import NEVER, act, earliest, reopen, sealed_ms, shelve_oldest
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED),
 
 NO_JOURNEY = Journey("", "", 0)
 """What a film has."""
+NOWHERE = Seat()
 
 
 class Viewer:
@@ -238,10 +241,11 @@ class Viewer:
         episode = self.episodes[key]
         self.changed_episodes.add(key)
         episode.place()
+        before = None if key[1] else in_film(episode)
         crossed = episode.cross(at_ms, rules)
-        if crossed:
-            body = progress_episode_body(self.name, episode, playback, at_ms)
-            self._emit(PROGRESS, episode.key[0], body)
+        if before is not None and crossed:
+            episode.seat = episode.seat or take_seat(episode, self.taste)
+            self._tell(episode, at_ms, episode.seat, (before, in_film(episode)))
         if key[1]:
             journey = self.journeys.get(episode.season)
             if crossed or journey is None or _stirs(journey, at_ms):
@@ -311,13 +315,14 @@ class Viewer:
         if watched_ms != self.watched_ms:  # the same figures may overlap others differently
             self.watched_ms, self.taste_changed = watched_ms, True
         figures = playback.figures()
-        said = [*figures, playback.fact("device"), playback.fact("country")]
+        facts = [playback.fact(name) for name in ("device", "country", "language")]
+        said = [*figures, *facts, playback.from_ms]
         if said == playback.sent:
             return
         playback.revision += 1
         self.taste_changed = True
         self._emit(SESSIONS, self.name, session_body(self.name, playback, figures))
-        body = progress_session_body(self.name, playback, figures, playback.sent)
+        body = told_session(self.name, playback, figures, said)
         self._emit(PROGRESS, playback.key[1], body)
         playback.sent = said
         if playback.key[2]:
@@ -329,8 +334,10 @@ class Viewer:
         journey = self.journeys.get(episode.season)
         if journey is None or episode.key[2] not in journey.steps:
             return
+        before = in_season(journey, episode.key[2])
         journey.steps[episode.key[2]] = episode.step()
         signal = journey.finish(playback.last_ms, season_view(episode.season, context))
+        self._tell_of_season(episode, playback.last_ms, journey, before)
         self.signal(episode.season, [signal] if signal else [], context)
 
     def _mend(self, playback: Playback, clock_ms: int, context: Context) -> None:
@@ -387,6 +394,9 @@ class Viewer:
         key = episode.key[:2]
         journey = self.journeys.get(key) or self._set_out(key)
         journey.last_ms = max(journey.last_ms, at_ms)
+        before = None
+        if crossed or journey.past:
+            before = in_season(journey, episode.key[2])
         if crossed:
             journey.steps[episode.key[2]] = episode.step()
             if journey.state:
@@ -396,9 +406,27 @@ class Viewer:
         view = season_view(key, context)
         signals = journey.recheck(at_ms, at_ms, view) if journey.past else []
         last = journey.advance(at_ms, view) if crossed else None
+        if before is not None:
+            self._tell_of_season(episode, at_ms, journey, before)
         self.signal(key, signals + ([last] if last else []), context)
         due = journey.due_ms(view)
         self.due_ms = min(self.due_ms, due or NEVER)
+
+    def _tell_of_season(
+        self, episode: Episode, at_ms: int, journey: Journey, before: Standing
+    ) -> None:
+        now = in_season(journey, episode.key[2])
+        if journey.seat is None and now != before:
+            journey.seat = take_seat(episode, self.taste)
+        self._tell(episode, at_ms, journey.seat or NOWHERE, (before, now))
+
+    def _tell(
+        self, episode: Episode, at_ms: int, seat: Seat, change: tuple[Standing, Standing]
+    ) -> None:
+        """Let the title know what has changed."""
+        record = progress(self.name, episode, at_ms, seat, change)
+        if record is not None:
+            self._emit(PROGRESS, episode.key[0], told_progress(record))
 
     def _set_out(self, key: SeasonKey) -> Journey:
         journey = self.journeys[key] = Journey(self.name, *key)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import orjson
 
+from streams.audience.records import Seat
 from streams.signals import Out
 from streams.viewing.episode import Credit, Episode
 from streams.viewing.journey import Journey, Past, Step
@@ -118,6 +120,7 @@ def _episode(episode: Episode) -> list[Any]:
         episode.band,
         list(episode.credit),
         list(episode.floor) if episode.floor else None,
+        _seat(episode.seat),
     ]
 
 
@@ -135,7 +138,12 @@ def _journey(journey: Journey) -> list[Any]:
         journey.sent,
         [list(past) for past in journey.past],
         journey.faded,
+        _seat(journey.seat),
     ]
+
+
+def _seat(seat: Seat | None) -> tuple[Any, ...] | None:
+    return None if seat is None else msgspec.structs.astuple(seat)
 
 
 def _taste(taste: Taste) -> list[Any]:
@@ -227,15 +235,16 @@ def _read_episode(item: list[Any]) -> Episode:
     (
         episode.view, episode.old, episode.runtime_ms, episode.opened_ms, episode.seen_ms,
         episode.position_ms, episode.started_ms, episode.watched_ms, episode.completed_ms,
-        episode.ended, episode.deliberate, episode.factor, episode.band, credit, floor,
+        episode.ended, episode.deliberate, episode.factor, episode.band, credit, floor, seat,
     ) = fields  # fmt: skip
     episode.credit = Credit(*credit)
     episode.floor = Step(*floor) if floor else None
+    episode.seat = Seat(*seat) if seat else None
     return episode
 
 
 def _read_journey(viewer: str, item: list[Any]) -> Journey:
-    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past, faded = item
+    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past, faded, seat = item
     return Journey(
         viewer,
         title,
@@ -250,4 +259,5 @@ def _read_journey(viewer: str, item: list[Any]) -> Journey:
         sent,
         [Past._make([*said, tuple(before)]) for *said, before in past],
         (faded[0], faded[1]),
+        Seat(*seat) if seat else None,
     )

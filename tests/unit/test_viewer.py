@@ -29,10 +29,10 @@ def test_a_session_closes_at_once_when_the_player_says_so(last: Kind) -> None:
     del session["id"]
     assert session == {
         "viewer": "v", "playback_id": "p1", "title_id": "dark", "season": 1, "episode": 1,
-        "device": "tv", "country": "DE", "started_at": stamp(T0),
+        "device": "tv", "country": "DE", "language": None, "started_at": stamp(T0),
         "ended_at": stamp(T0 + 5 * MINUTE), "wall_s": 300.0, "advanced_s": 300.0,
-        "coverage_s": 300.0, "rewatched_s": 0.0, "position_s": 300.0, "imputed": False,
-        "revision": 1,
+        "coverage_s": 300.0, "rewatched_s": 0.0, "from_position_s": 0.0, "position_s": 300.0,
+        "imputed": False, "revision": 1,
     }  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_completed_twice_completes_once() -> None:
     for kind in (Kind.COMPLETE, Kind.COMPLETE, Kind.STOP):
         one.say(event(kind, T0 + RUNTIME_MS, RUNTIME_MS))
     assert len(one.sent("s")) == 1
-    assert sum(p["what"] == "episode" for p in one.sent("p")) == 1
+    assert sum(p["what"] == "progress" for p in one.sent("p")) == 1
 
 
 def test_a_late_event_sends_the_session_again() -> None:
@@ -73,8 +73,9 @@ def test_a_late_event_sends_the_session_again() -> None:
     first, second = one.sent("s")
     assert (first["id"], first["revision"], first["coverage_s"]) == (second["id"], 1, 600.0)
     assert (second["revision"], second["coverage_s"]) == (2, 240.0)
-    deltas = [p["coverage_s"] for p in one.sent("p") if p["what"] == "session"]
-    assert deltas == [600.0, -360.0]
+    told = [p for p in one.sent("p") if p["what"] == "session"]
+    assert [p["now"]["coverage_s"] for p in told] == [600.0, 240.0]
+    assert [p["before"] for p in told] == [None, told[0]["now"]]
 
 
 def test_a_late_event_that_says_nothing_new_sends_nothing() -> None:
@@ -180,10 +181,10 @@ def test_a_word_that_comes_late_corrects_what_was_imputed_without_a_flap() -> No
     one.say(event(Kind.RESUME, T0, 0, bare=True))
     one.say(event(Kind.RESUME, T0 + HOUR, 0, key=("p2", "office", 1, 1), bare=True))
     assert one.viewer.episodes["dark", 1, 1].completed_ms
-    before = [p for p in one.sent("p") if p["what"] == "episode"]
+    before = [p for p in one.sent("p") if p["what"] == "progress"]
     one.say(event(Kind.RESUME, T0 + 1000, 1000, bare=True))
     assert one.viewer.episodes["dark", 1, 1].completed_ms
-    assert [p for p in one.sent("p") if p["what"] == "episode"] == before
+    assert [p for p in one.sent("p") if p["what"] == "progress"] == before
     one.say(event(Kind.PAUSE, T0 + MINUTE, MINUTE, bare=True))
     assert one.viewer.episodes["dark", 1, 1].coverage_ms() == MINUTE
 

@@ -1,0 +1,68 @@
+"""Whatever players report: a title can keep its counts by adding what is now and taking off before.
+
+That holds only if `before` is, every time, exactly what was said last.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from strategies import DAY, RULES, SOURCE, accepted, context, months
+
+from streams.audience.records import Flags, Progress, Row, Session, read
+from streams.events import Event
+from streams.signals import PROGRESS
+from streams.viewing.viewer import Viewer
+
+WORLD = context()
+
+
+def told(events: list[Event]) -> tuple[Viewer, list[Progress | Session]]:
+    """A viewer after all that was reported and 400 more days, and what its titles heard."""
+    viewer, clock = Viewer("v", RULES), 0
+    for offset, clock, one in accepted(events):
+        viewer.absorb(SOURCE, offset, clock, one, WORLD)
+    viewer.fire(clock + 400 * DAY, WORLD)
+    return viewer, [read(out.body.encode()) for out in viewer.outbox if out.topic == PROGRESS]
+
+
+@given(months())
+def test_what_was_before_is_what_was_said_last(events: list[Event]) -> None:
+    rows: dict[tuple[str, int, int], Row | None] = {}
+    flags: dict[tuple[str, int, int], Flags] = {}
+    seats: dict[tuple[str, int], object] = {}
+    sessions: dict[str, object] = {}
+    for record in told(events)[1]:
+        if isinstance(record, Session):
+            assert sessions.get(record.id) == record.before
+            sessions[record.id] = record.now
+            continue
+        episode = (record.title_id, record.season, record.episode)
+        first_time = not record.again or episode in flags
+        if first_time and not record.again:
+            assert flags.get(episode, Flags()) == record.before
+            flags[episode] = record.now
+            assert seats.setdefault(episode[:2], record.seat) == record.seat
+        for k, before, now in ((p.k, p.before, p.now) for p in record.passages):
+            key = (record.title_id, record.season, k)
+            assert rows.get(key) == before
+            assert before != now
+            rows[key] = now
+
+
+@given(months())
+def test_rows_are_whole(events: list[Event]) -> None:
+    """Nobody goes on before they came, and whoever is behind an episode has begun the season."""
+    rows: dict[tuple[str, int], dict[int, Row]] = {}
+    for record in told(events)[1]:
+        if isinstance(record, Session):
+            continue
+        season = rows.setdefault((record.title_id, record.season), {})
+        for passage in record.passages:
+            if passage.now is None:
+                del season[passage.k]
+            else:
+                season[passage.k] = passage.now
+    for season in rows.values():
+        assert not season or 0 in season
+        for row in season.values():
+            assert row.passed_ms == 0 or row.passed_ms >= row.entered_ms

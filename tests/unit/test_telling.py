@@ -1,0 +1,114 @@
+"""What a title hears of one viewer: thresholds, life-table rows, and the seat they count in."""
+
+from __future__ import annotations
+
+from strategies import DAY, HOUR, RUNTIME_MS, T0, Watching, event
+
+from streams.audience.records import Passage, Progress, Row, Seat, read
+from streams.viewing.knots import Kind
+
+
+def told(one: Watching) -> list[Progress]:
+    records = [read(out.body.encode()) for out in one.viewer.outbox if out.topic == "p"]
+    return [record for record in records if isinstance(record, Progress)]
+
+
+def rows(one: Watching) -> dict[int, Row]:
+    """The rows of the first season, as the records leave them."""
+    found: dict[int, Row] = {}
+    for record in told(one):
+        for passage in record.passages:
+            assert found.get(passage.k) == passage.before
+            if passage.now is None:
+                del found[passage.k]
+            else:
+                found[passage.k] = passage.now
+    return found
+
+
+def test_whoever_watches_an_episode_is_behind_it_until_they_begin_the_next() -> None:
+    one = Watching()
+    left = one.watch(1, T0)
+    assert rows(one) == {0: Row(left, 0), 1: Row(left, 0)}
+    again = one.watch(2, left + 12 * HOUR, share=0.2)
+    assert rows(one) == {0: Row(left, 0), 1: Row(left, again)}
+
+
+def test_whoever_joins_later_is_counted_from_there() -> None:
+    one = Watching()
+    left = one.watch(3, T0)
+    assert rows(one) == {0: Row(left, 0), 3: Row(left, 0)}
+
+
+def test_whoever_skips_an_episode_has_gone_on_all_the_same() -> None:
+    one = Watching()
+    left = one.watch(1, T0)
+    later = one.watch(3, left + HOUR)
+    assert rows(one)[1] == Row(left, later)
+    assert 2 not in rows(one)
+
+
+def test_whoever_looks_at_what_came_before_has_not_gone_on_from_it() -> None:
+    one = Watching()
+    left = one.watch(3, T0)
+    first = one.watch(1, left + HOUR)
+    assert rows(one)[1] == Row(first, 0)
+
+
+def test_whoever_had_begun_the_next_went_on_without_a_gap() -> None:
+    one = Watching()
+    left = one.watch(2, T0, share=0.2)
+    first = one.watch(1, left + HOUR)
+    assert rows(one)[1] == Row(first, first)
+
+
+def test_a_season_that_is_completed_passes_its_row() -> None:
+    one = Watching()
+    at = T0
+    for episode in (1, 2, 3, 4):
+        at = one.watch(episode, at)
+    assert rows(one)[0] == Row(T0 + RUNTIME_MS, at)
+    assert one.words()[-1] == "completed"
+
+
+def test_a_season_that_is_watched_anew_says_so_and_has_no_rows() -> None:
+    one = Watching()
+    at = T0
+    for episode in (1, 2, 3, 4):
+        at = one.watch(episode, at)
+    one.wait(at + 60 * DAY)
+    one.viewer.outbox.clear()
+    one.watch(1, at + 60 * DAY, run="anew")
+    (record,) = told(one)
+    assert record.again
+    assert record.passages == ()
+
+
+def watch_film(one: Watching, at_ms: int) -> int:
+    key = ("p", "heat", 0, 0)
+    left = at_ms + 2 * RUNTIME_MS
+    one.say(event(Kind.START, at_ms, 0, key=key), event(Kind.STOP, left, 2 * RUNTIME_MS, key=key))
+    return left
+
+
+def test_a_film_is_begun_and_completed() -> None:
+    one = Watching()
+    left = watch_film(one, T0)
+    (record,) = told(one)
+    assert (record.season, record.episode, record.again) == (0, 0, False)
+    assert record.passages == (Passage(0, None, Row(left, left)),)
+
+
+def test_the_seat_is_taken_when_a_season_is_begun_and_kept() -> None:
+    one = Watching()
+    left = one.watch(1, T0, country="DE", language="de", device="tv")
+    one.watch(2, left + 8 * HOUR, country="FR", language="fr", device="mobile")
+    first, *others = told(one)
+    assert first.seat == Seat("DE", "de", "tv", 20)
+    assert {record.seat for record in others} == {first.seat}
+
+
+def test_a_seat_knows_the_genre_that_its_viewer_watched_most_before() -> None:
+    one = Watching()
+    one.watch(1, watch_film(one, T0) + HOUR)
+    assert [record.seat.genre for record in told(one)] == ["", "drama"]
