@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from streams.worker.catalogue_store import CatalogueStore, Change
 from streams.worker.redis_store import RedisStore
-from streams.worker.titles import Change, TitleStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,6 @@ async def _know(settings: Settings, titles: Sequence[Mapping[str, Any]]) -> None
     store = RedisStore(settings)
     try:
         known = {str(title["title_id"]): Change(orjson.dumps(title)) for title in titles}
-        await TitleStore(settings, store).put(known)
+        await CatalogueStore(settings, store).put(known)
     finally:
         await store.close()

@@ -17,8 +17,8 @@ from hookpoint.demo.worker import running_worker
 from hookpoint.processes import StackError
 from hookpoint.topics import ensure_topics
 from streams.keys import Keys
+from streams.worker.catalogue_store import CatalogueStore, Change
 from streams.worker.redis_store import RedisStore
-from streams.worker.titles import Change, TitleStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +77,7 @@ async def _know_titles(settings: Settings, titles: Sequence[Mapping[str, Any]]) 
     store = RedisStore(settings)
     try:
         known = {str(title["title_id"]): Change(orjson.dumps(title)) for title in titles}
-        await TitleStore(settings, store).put(known)
+        await CatalogueStore(settings, store).put(known)
     finally:
         await store.close()
 

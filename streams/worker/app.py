@@ -20,6 +20,8 @@ from config.wrong import unknown_variables
 from streams.viewing.context import Context
 from streams.worker import metrics
 from streams.worker.cache import Cache
+from streams.worker.catalogue_lanes import CatalogueLanes
+from streams.worker.catalogue_store import CatalogueStore, Snapshot
 from streams.worker.core import CORE
 from streams.worker.curves import Curves
 from streams.worker.dispatch import Dispatcher
@@ -30,8 +32,6 @@ from streams.worker.outage import Patience
 from streams.worker.publisher import Publisher
 from streams.worker.redis_store import RedisStore
 from streams.worker.supervision import Supervision
-from streams.worker.title_lanes import TitleLanes
-from streams.worker.titles import Snapshot, TitleStore
 from streams.worker.transport import SliceSchema
 from streams.worker.waiting import wait_for_catalogue
 
@@ -54,9 +54,9 @@ class Worker:
         self.settings = settings
         self.store = RedisStore(settings)
         self.publisher = Publisher(settings)
-        titles = TitleStore(settings, self.store)
+        titles = CatalogueStore(settings, self.store)
         self.snapshot = Snapshot(titles)
-        self.titles = TitleLanes(settings, self.store, titles, self.publisher)
+        self.titles = CatalogueLanes(settings, self.store, titles, self.publisher)
         self.patience = Patience(settings.outage_max_s)
         self.lag = Lag(settings, self._consumer_positions)
         self.consumer_of: Callable[[], Any] = lambda: None

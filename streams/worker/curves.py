@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from streams.worker.titles import parse_curves, stale
+from streams.worker.catalogue_store import parse_curves, stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.worker.titles import Snapshot, TitleStore
+    from streams.worker.catalogue_store import CatalogueStore, Snapshot
 
 EVERY_S = 10.0
 TITLE_PATIENCE_S = 1.0
@@ -24,7 +24,7 @@ MOST_SEEN = 100_000
 class Curves:
     """Keeps the snapshot's curves fresh for the titles at hand."""
 
-    def __init__(self, store: TitleStore, snapshot: Snapshot) -> None:
+    def __init__(self, store: CatalogueStore, snapshot: Snapshot) -> None:
         self._store = store
         self._snapshot = snapshot
         self._seen: dict[str, float] = {}

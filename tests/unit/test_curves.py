@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from streams.worker.catalogue_store import Snapshot
 from streams.worker.curves import Curves
 from streams.worker.store import StoreAway
-from streams.worker.titles import Snapshot
 
 CURVE = {
     "version": "3", "episodes": 3, "c": [0.9, 0.8], "low": [0.8, 0.7], "n": [90, 80],

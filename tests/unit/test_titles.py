@@ -9,7 +9,7 @@ import pytest
 from players import A_SEASON
 from structlog.testing import capture_logs
 
-from streams.worker.titles import Change, parse_curves, read_titles, stale
+from streams.worker.catalogue_store import Change, parse_curves, read_titles, stale
 
 CURVE = {
     "version": "3", "episodes": 3, "c": [0.9, 0.8], "low": [0.8, 0.7], "n": [90, 80],

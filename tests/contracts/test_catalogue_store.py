@@ -9,8 +9,8 @@ from players import A_SEASON
 from pydantic import SecretStr
 
 from streams.keys import Keys
+from streams.worker.catalogue_store import TITLES_AT_ONCE, CatalogueStore, Change, Snapshot
 from streams.worker.redis_store import RedisStore
-from streams.worker.titles import TITLES_AT_ONCE, Change, Snapshot, TitleStore
 
 HERE, THERE = "titles/0", "titles/1"
 
@@ -23,7 +23,7 @@ class Shelf:
     """A catalogue, and a look at what others see of it."""
 
     def __init__(self, settings, store, client) -> None:
-        self.titles = TitleStore(settings, store)
+        self.titles = CatalogueStore(settings, store)
         self.client = client
         self.keys = Keys(settings.key_prefix)
 

@@ -80,7 +80,7 @@ def _title_id(record: Any, most_bytes: int) -> str:
     return title_id
 
 
-class TitleStore:
+class CatalogueStore:
     """Titles in Redis: public facts per title, and one hash from which workers load them all."""
 
     def __init__(self, settings: Settings, store: RedisStore) -> None:
@@ -156,7 +156,7 @@ def _public(title: dict[str, Any], version: int) -> list[Any]:
 class Snapshot:
     """The catalogue as this worker knows it, brought up to date change by change."""
 
-    def __init__(self, store: TitleStore) -> None:
+    def __init__(self, store: CatalogueStore) -> None:
         self._store = store
         self.catalogue = Catalogue()
         # Of two answers under way the older might come last, and take the version back.
