@@ -47,6 +47,26 @@ class Keys:
         """Public engagement of one title, with its curves."""
         return f"{self.prefix}engagement:{tag(title_id)}"
 
+    def audience(self, title_id: str) -> str:
+        """Private: the counts behind a title's engagement, with their marks and outbox."""
+        return f"{self.prefix}audience:{tag(title_id)}"
+
+    def viewers(self, title_id: str, day: str = "") -> str:
+        """Public: who has watched a title, ever or on a day (``2026-11-22``), as a HyperLogLog."""
+        return f"{self.prefix}viewers:{tag(title_id)}{day and ':' + day}"
+
+    def top(self, name: str) -> str:
+        """Public: titles by a score, as a sorted set (``hooked``, ``hours``, ...)."""
+        return f"{self.prefix}top:{name}"
+
+    def trending(self, country: str) -> str:
+        """Public: titles that trend in a country (``all`` for everywhere), as a sorted set."""
+        return f"{self.prefix}trending:{country}"
+
+    def peers(self) -> str:
+        """Private: one line per season, so that every title can be compared with its peers."""
+        return f"{self.prefix}peers:{{all}}"
+
     def mark(self, group: str, topic: str, partition: int) -> str:
         """Private: last offset absorbed from a source partition, and its stream time."""
         return f"{self.prefix}mark:{_partition_tag(group, topic, partition)}"
