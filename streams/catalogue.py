@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,10 +19,14 @@ FACETS_OF_WORDS = ("language", "country")
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """One season: how many episodes it will have (0 if not known yet) and their runtimes."""
+    """One season: how many episodes it will have (0 if not known yet) and their runtimes.
+
+    ``released_ms`` says when an episode came out, in event ms, for those of which it is known.
+    """
 
     of: int
     runtimes_ms: dict[int, int]
+    released_ms: dict[int, int] = field(default_factory=dict)
 
     def runtime_ms(self) -> int:
         """Runtime of the whole season, or 0 if any of it is unknown."""
@@ -82,6 +87,8 @@ class Title:
     """What the core needs to know of one title.
 
     ``facets`` are pairs (``genre:drama``, part), where the parts of one facet add up to 1.
+    ``country`` and ``language`` are those it comes from, ``labels`` what the service calls any of
+    its creators (``new``, ``local-hub``), in alphabetical order; empty if they are not known.
     """
 
     title_id: str
@@ -89,6 +96,9 @@ class Title:
     facets: tuple[tuple[str, float], ...]
     seasons: dict[int, Season]
     runtime_ms: int = 0
+    country: str = ""
+    language: str = ""
+    labels: tuple[str, ...] = ()
 
     def episode_runtime_ms(self, season: int, episode: int) -> int:
         """Runtime of an episode (of the film for season 0), or 0 if it is unknown."""
@@ -142,23 +152,63 @@ def parse_title(data: Any) -> Title:
         raise ValueError(f"kind: {data['kind']!r} is neither 'series' nor 'film'")
     runtime = _runtime_ms(data, "duration_s") if data["kind"] == "film" else 0
     seasons = dict(_season(item) for item in _objects(data, "seasons"))
-    return Title(data["title_id"], data["name"], _facets(data), seasons, runtime)
+    _check_creators(data)
+    words = {name: _word(data, name) for name in FACETS_OF_WORDS}
+    return Title(
+        data["title_id"], data["name"], _facets(data, words), seasons, runtime,
+        words["country"], words["language"], creator_labels(data),
+    )  # fmt: skip
 
 
-def _facets(data: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+def creator_names(data: Mapping[str, Any]) -> list[str]:
+    """Who made a title, by name, of a record that ``parse_title`` can read."""
+    items = data.get("creators") or []
+    return [item if isinstance(item, str) else str(item["name"]) for item in items]
+
+
+def creator_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the service calls any of its creators, of a record that ``parse_title`` can read."""
+    items = data.get("creators") or []
+    found = {
+        label for item in items if isinstance(item, dict) for label in item.get("labels") or ()
+    }
+    return tuple(sorted(found))
+
+
+def _check_creators(data: dict[str, Any]) -> None:
+    items = data.get("creators") or []
+    if not isinstance(items, list):
+        raise ValueError("creators: not a list")  # noqa: TRY004 - one kind of error for bad records
+    for item in items:
+        if isinstance(item, dict):
+            if not isinstance(item.get("name"), str) or not item["name"]:
+                raise ValueError("creators: a name is missing or not text")
+            if not all(_texts(item, "labels")):
+                raise ValueError("labels: an empty text")
+        elif not isinstance(item, str):
+            raise ValueError("creators: neither a text nor an object")  # noqa: TRY004 - as above
+
+
+def _texts(data: dict[str, Any], name: str) -> list[str]:
+    values = data.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        raise ValueError(f"{name}: not a list of texts")
+    return values
+
+
+def _word(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name}: not text")
+    return value or ""
+
+
+def _facets(data: dict[str, Any], words: dict[str, str]) -> tuple[tuple[str, float], ...]:
     found: list[tuple[str, float]] = []
     for name, plural in FACETS_OF_LISTS:
-        values = data.get(plural) or []
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            raise ValueError(f"{plural}: not a list of texts")
-        unique = sorted(set(values))
+        unique = sorted(set(creator_names(data) if name == "creator" else _texts(data, plural)))
         found += [(f"{name}:{value}", 1 / len(unique)) for value in unique]
-    for name in FACETS_OF_WORDS:
-        value = data.get(name)
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{name}: not text")
-        if value:
-            found.append((f"{name}:{value}", 1.0))
+    found += [(f"{name}:{words[name]}", 1.0) for name in FACETS_OF_WORDS if words[name]]
     original = data.get("original")
     if isinstance(original, bool):
         found.append((f"original:{'true' if original else 'false'}", 1.0))
@@ -167,12 +217,15 @@ def _facets(data: dict[str, Any]) -> tuple[tuple[str, float], ...]:
 
 def _season(item: dict[str, Any]) -> tuple[int, Season]:
     number = _ordinal(item, "season")
-    runtimes = {
-        _ordinal(episode, "episode"): _runtime_ms(episode, "duration_s")
-        for episode in _objects(item, "episodes")
-    }
+    runtimes: dict[int, int] = {}
+    released: dict[int, int] = {}
+    for episode in _objects(item, "episodes"):
+        at = _ordinal(episode, "episode")
+        runtimes[at] = _runtime_ms(episode, "duration_s")
+        if episode.get("released_at") is not None:
+            released[at] = _moment_ms(episode, "released_at")
     finished = item.get("complete", True) is not False
-    return number, Season(len(runtimes) if finished else 0, runtimes)
+    return number, Season(len(runtimes) if finished else 0, runtimes, released)
 
 
 def _objects(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -196,3 +249,15 @@ def _runtime_ms(item: dict[str, Any], name: str) -> int:
     if type(value) not in (int, float) or not 0 < value <= LONGEST_S:
         raise ValueError(f"{name}: {value!r} is not a duration in seconds")
     return round(float(value) * 1000)
+
+
+def _moment_ms(item: dict[str, Any], name: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time; without an offset it says no moment."""
+    value = item[name]
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise ValueError(f"{name}: {value!r} is not an RFC 3339 time")
+    return round(moment.timestamp() * 1000)

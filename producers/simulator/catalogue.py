@@ -30,6 +30,12 @@ _SECOND = (
     "Hours", "Crossing",
 )  # fmt: skip
 _STUDIOS = 12
+_LABELS = {
+    "studio-3": ("new",),
+    "studio-7": ("new", "under-represented"),
+    "studio-11": ("local-hub",),
+}
+"""Marked by name, so that no draw depends on it."""
 _SERIES_SHARE = 0.7
 _OLDEST_S = datetime(2018, 1, 1, tzinfo=UTC).timestamp()
 _NEWEST_S = datetime(2025, 12, 1, tzinfo=UTC).timestamp()
@@ -87,7 +93,7 @@ class Title:
             "genres": list(self.genres),
             "language": self.language,
             "country": self.country,
-            "creators": list(self.creators),
+            "creators": [_creator(name) for name in self.creators],
             "themes": list(self.themes),
             "original": self.original,
         }
@@ -109,6 +115,11 @@ class Title:
                 for number, runtime_s in enumerate(season.runtimes_s, start=1)
             ],
         }
+
+
+def _creator(name: str) -> str | dict[str, Any]:
+    """A creator as the ``titles`` topic wants them: a text, or an object if there are labels."""
+    return {"name": name, "labels": list(_LABELS[name])} if name in _LABELS else name
 
 
 def make_catalogue(count: int, seed: int) -> tuple[Title, ...]:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import structlog
 
-from streams.catalogue import Catalogue, Curve, Title, parse_title
+from streams.catalogue import (
+    Catalogue,
+    Curve,
+    Title,
+    creator_labels,
+    creator_names,
+    parse_title,
+)
 from streams.events import Reject
 from streams.keys import Keys
 from streams.worker.decoding import dead_letter
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 PUBLIC_WORDS = ("name", "kind", "language", "country")
-PUBLIC_LISTS = ("genres", "creators", "themes", "seasons")
+PUBLIC_LISTS = ("genres", "themes", "seasons")
 
 
 TITLES_AT_ONCE = 1000
@@ -146,6 +153,10 @@ def _public(title: dict[str, Any], version: int) -> list[Any]:
     for name in PUBLIC_LISTS:
         if title.get(name) is not None:
             fields[name] = orjson.dumps(title[name])
+    if title.get("creators") is not None:
+        fields["creators"] = orjson.dumps(creator_names(title))
+    if labels := creator_labels(title):
+        fields["labels"] = orjson.dumps(labels)
     if title.get("original") is not None:
         fields["original"] = "true" if title["original"] else "false"
     if title.get("duration_s") is not None:

@@ -25,9 +25,12 @@ def service(stack, tmp_path_factory) -> Iterator[Service]:
 
 
 def test_facts_of_a_title_are_public_and_go_with_a_tombstone(service):
-    service.titles([a_title("fleeting", name="Fleeting")])
+    creators = ["someone", {"name": "another", "labels": ["new"]}]
+    service.titles([a_title("fleeting", name="Fleeting", creators=creators)])
     key = service.keys.title("fleeting")
     facts = service.client.hgetall(key)
+    assert orjson.loads(facts["creators"]) == ["someone", "another"]
+    assert orjson.loads(facts["labels"]) == ["new"]
     assert (facts["name"], facts["kind"], facts["original"]) == ("Fleeting", "series", "true")
     assert orjson.loads(facts["genres"]) == ["drama", "mystery"]
     service.titles([a_title("fleeting", name="Renamed")])

@@ -32,6 +32,41 @@ def test_a_series_is_read() -> None:
     }  # fmt: skip
 
 
+def test_a_title_says_where_it_comes_from() -> None:
+    title = parse_title(SERIES)
+    assert (title.country, title.language, title.labels) == ("DE", "de", ())
+    bare = parse_title({"title_id": "x", "kind": "film", "name": "X"})
+    assert (bare.country, bare.language, bare.labels) == ("", "", ())
+
+
+def test_creators_may_carry_the_service_s_own_labels() -> None:
+    creators = [
+        {"name": "someone", "labels": ["new", "local-hub"]},
+        {"name": "another", "labels": ["new"]},
+        "a third",
+        {"name": "a fourth"},
+    ]
+    title = parse_title({**SERIES, "creators": creators})
+    assert title.labels == ("local-hub", "new")
+    facets = {name: part for name, part in title.facets if name.startswith("creator:")}
+    assert facets == dict.fromkeys(
+        ["creator:a fourth", "creator:a third", "creator:another", "creator:someone"], 0.25
+    )
+
+
+def test_a_season_knows_when_its_episodes_came_out() -> None:
+    episodes = [
+        {"episode": 1, "released_at": "2017-12-01T00:00:00Z"},
+        {"episode": 2, "released_at": "2017-12-08T01:00:00.5+01:00"},
+        {"episode": 3},
+        {"episode": 4, "released_at": None},
+    ]
+    season = parse_title({**SERIES, "seasons": [{"season": 1, "episodes": episodes}]}).seasons[1]
+    first = 1_512_086_400_000
+    assert season.released_ms == {1: first, 2: first + 7 * 86_400_000 + 500}
+    assert parse_title(SERIES).seasons[1].released_ms == {}
+
+
 def test_a_film_has_one_runtime() -> None:
     film = parse_title({"title_id": "heat", "kind": "film", "name": "Heat", "duration_s": 600})
     assert film.episode_runtime_ms(0, 0) == 600_000
@@ -58,6 +93,14 @@ def test_a_season_with_an_unknown_runtime_has_none_in_all() -> None:
         ({"seasons": [{"season": 1, "episodes": [{"episode": 1, "duration_s": -1}]}]},
          "duration_s"),
         ({"kind": "film", "duration_s": "60"}, "duration_s"),
+        ({"creators": "someone"}, "creators"), ({"creators": [7]}, "creators"),
+        ({"creators": [{"labels": ["new"]}]}, "creators"),
+        ({"creators": [{"name": "x", "labels": "new"}]}, "labels"),
+        ({"creators": [{"name": "x", "labels": [""]}]}, "labels"),
+        ({"seasons": [{"season": 1, "episodes": [{"episode": 1, "released_at": "2017-12-01"}]}]},
+         "released_at"),
+        ({"seasons": [{"season": 1, "episodes": [{"episode": 1, "released_at": 1512086400}]}]},
+         "released_at"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_of_a_title_is_named(change: dict[str, Any], field: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from producers.simulator import Audience, AudienceOptions, Truth
 from producers.simulator.catalogue import Season, Title, make_catalogue
 from producers.simulator.truth import TruePlayback, length
-from streams.catalogue import parse_title
+from streams.catalogue import creator_labels, creator_names, parse_title
 from streams.decoder import decode
 from streams.rules import Rules
 
@@ -250,10 +250,20 @@ def test_the_catalogue_fits_the_contract_and_names_no_person():
     assert {title["kind"] for title in titles} == {"series", "film"}
     for title in titles:
         assert parse_title(title).title_id == title["title_id"]
-        assert all(creator.startswith("studio-") for creator in title["creators"])
+        assert all(name.startswith("studio-") for name in creator_names(title))
         for season in title.get("seasons", ()):
             assert 4 <= len(season["episodes"]) <= 10
             assert all(18 * 60 <= it["duration_s"] <= 66 * 60 for it in season["episodes"])
+
+
+def test_a_few_creators_are_marked_and_always_the_same_ones():
+    titles = make_catalogue(200, 3)
+    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for title in titles:
+        found.setdefault(creator_labels(title.facts()), set()).add(title.creators)
+    assert {labels: len(creators) for labels, creators in found.items()} == {
+        (): 9, ("new",): 1, ("new", "under-represented"): 1, ("local-hub",): 1,
+    }  # fmt: skip
 
 
 def test_the_true_hook_point_is_the_first_episode_from_which_seventy_percent_finish():
