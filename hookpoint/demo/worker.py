@@ -28,7 +28,9 @@ OUTAGE_MAX_S = 30.0
 IDLE_AFTER_S = 86_400.0
 """The simulated weeks are over: the wall clock must not move their time on."""
 LOG_TAIL_LINES = 20
-_COMMAND = "from hookpoint.cli import main; main()"
+PROGRAM = (sys.executable, "-P", "-c", "from hookpoint.cli import main; main()")
+"""``hookpoint`` as a process of its own. ``-P``: what this process imports, which may be the
+compiled core, and not what lies in the folder that it happens to be started in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def own_names(settings: Settings, purpose: str = "demo") -> Settings:
 @contextmanager
 def running_worker(settings: Settings) -> Iterator[RunningWorker]:
     """A worker on ``settings``, stopped by SIGTERM at the end (and by force after 30 seconds)."""
-    command = [sys.executable, "-c", _COMMAND, "worker"]
+    command = [*PROGRAM, "worker"]
     with running_process(command, environment(settings)) as worker:
         yield worker
 
