@@ -15,7 +15,7 @@ from streams.signals import PROGRESS, REFUSED, SESSIONS, SIGNALS, seconds, stamp
 from streams.viewing import intervals as iv
 from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Kind
 from streams.viewing.viewer import Viewer
-from streams.viewing.wire import dump_live, dump_out, dump_rest
+from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,7 +43,8 @@ def says_nothing(viewer: Viewer, rules: Rules) -> bool:
     """Whether nothing of what they did is left in a viewer's state; marks alone do not count."""
     nobody = Viewer(viewer.name, rules)
     nobody.marks = viewer.marks
-    return all(dump(viewer) == dump(nobody) for dump in (dump_live, dump_rest, dump_out))
+    parts = (dump_live, dump_rest, dump_sums, dump_out)
+    return all(dump(viewer) == dump(nobody) for dump in parts)
 
 
 def statement(viewer: Viewer) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from consumers.statement import says_nothing, statement
 from streams.keys import Keys
 from streams.signals import stamp
 from streams.viewing.viewer import Viewer
-from streams.viewing.wire import BrokenState, NewerFormat, Stored, dump_live, dump_rest, load
+from streams.viewing.wire import (
+    BrokenState,
+    NewerFormat,
+    Stored,
+    dump_live,
+    dump_rest,
+    dump_sums,
+    load,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
-STATE_FIELDS = ("version", "live", "rest", "out")
+STATE_FIELDS = ("version", "live", "rest", "sums", "out")
 KEY_NAMES = ("state", "taste", "progress", "hooked")
 TRIES = 5
 REMEMBERED_S = 86_400
@@ -202,7 +210,7 @@ class ViewerData:
         keys = self._keys.viewer(viewer)
         answer = self._client.eval(
             self._script, 4, keys.state, keys.taste, keys.progress, keys.hooked,
-            dump_live(nobody), dump_rest(nobody), line.kept_s,
+            dump_live(nobody), dump_rest(nobody), dump_sums(nobody), line.kept_s,
         )  # fmt: skip
         return self._erased(viewer, answer, line, self._drop_timers(viewer, line.marks))
 
@@ -213,9 +221,9 @@ class ViewerData:
         return sum(batch.execute())
 
     def _erased(self, viewer: str, answer: list[Any], line: Line, timers: int) -> Erased:
-        there = dict(zip(KEY_NAMES[1:], answer[4:], strict=True))
+        there = dict(zip(KEY_NAMES[1:], answer[len(STATE_FIELDS) :], strict=True))
         try:
-            stored = _stored(answer[:4])
+            stored = _stored(answer[: len(STATE_FIELDS)])
             state = self._load(viewer, stored)
             there["state"] = state is not None
         except (BrokenState, NewerFormat):  # gone all the same
@@ -248,5 +256,4 @@ class ViewerData:
 def _stored(found: list[str | None]) -> Stored:
     """Text was JSON, so as bytes again it is what it was."""
     version, *parts = found
-    live, rest, out = ((part or "").encode() for part in parts)
-    return Stored(int(version or 0), live, rest, out)
+    return Stored(int(version or 0), *((part or "").encode() for part in parts))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consumers.records import RawRecord
 
 VIEWER_KEYS = ("state", "taste", "progress", "hooked")
-DECIDED = (b"live", b"rest")
+DECIDED = (b"live", b"rest", b"sums")
 """What a state holds that a fold decides alone: ``version`` and ``out`` count writes and depend on
 where slices ended."""
 Place = tuple[int, ...]

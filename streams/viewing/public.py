@@ -9,7 +9,7 @@ import orjson
 from streams.signals import seconds, stamp
 from streams.viewing.context import season_view
 from streams.viewing.taste import shares
-from streams.viewing.wire import dump_live, dump_out, dump_rest
+from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
 
 if TYPE_CHECKING:
     from streams.viewing.context import Context, SeasonKey
@@ -21,13 +21,14 @@ class Write(NamedTuple):
     """One viewer's change of state as a value; stores apply it whole or not at all.
 
     ``version`` is what the store must hold now (0 for nothing); the write makes it one more.
-    ``rest`` is None where it stays as it is, ``taste`` likewise.
+    ``rest``, ``sums`` and ``taste`` are None where they stay as they are.
     """
 
     viewer: str
     version: int
     live: bytes
     rest: bytes | None
+    sums: bytes | None
     out: bytes
     taste: dict[str, str] | None
     progress: dict[str, bytes]
@@ -44,6 +45,7 @@ def write_of(viewer: Viewer, context: Context) -> Write:
         viewer.version,
         dump_live(viewer),
         dump_rest(viewer) if viewer.rest_changed or first else None,
+        dump_sums(viewer) if viewer.taste_changed or first else None,
         dump_out(viewer),
         taste_fields(viewer, context) if viewer.taste_changed else None,
         _progress(viewer),

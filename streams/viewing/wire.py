@@ -1,9 +1,10 @@
-"""A viewer's state as bytes and back, in three parts that change at different rates.
+"""A viewer's state as bytes and back, in four parts that change at different rates.
 
 ``live``: marks, playbacks that are not sealed, and the episodes and journeys they belong to;
-written with every slice. ``rest``: everything settled. ``out``: the outbox. Each part is a JSON
-list, because lists are the smallest and the fastest that orjson makes. What moves from one part to
-the other is sorted, so that the bytes do not tell when a state was last read.
+written with every slice. ``sums``: what taste is made of. ``rest``: everything settled. ``out``:
+the outbox. Each part is a JSON list, because lists are the smallest and the fastest that orjson
+makes. What moves from one part to the other is sorted, so that the bytes do not tell when a state
+was last read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from streams.viewing.viewer import Viewer
 
 if TYPE_CHECKING:
     from streams.rules import Rules
-    from streams.viewing.taste import DecayingSums, Taste
+    from streams.viewing.taste import DecayingSums
 
 FORMAT = 1
 """Version of the state's format. Older ones are upgraded on reading, newer ones are refused."""
@@ -35,6 +36,7 @@ class Stored(NamedTuple):
     version: int
     live: bytes
     rest: bytes
+    sums: bytes
     out: bytes
 
 
@@ -57,10 +59,15 @@ def dump_live(viewer: Viewer) -> bytes:
             [_playback(p) for p in viewer.playbacks.values()],
             [_episode(e) for _, e in sorted(viewer.episodes.items()) if e.live],
             [_journey(j) for key, j in sorted(viewer.journeys.items()) if key in seasons],
-            _taste(viewer.taste),
-            viewer.taste_ms,
-            viewer.watched_ms,
         ]
+    )
+
+
+def dump_sums(viewer: Viewer) -> bytes:
+    """The part that changes with what the viewer likes."""
+    taste = viewer.taste
+    return orjson.dumps(
+        [FORMAT, _sums(taste.now), _sums(taste.lasting), viewer.taste_ms, viewer.watched_ms]
     )
 
 
@@ -146,10 +153,6 @@ def _seat(seat: Seat | None) -> tuple[Any, ...] | None:
     return None if seat is None else msgspec.structs.astuple(seat)
 
 
-def _taste(taste: Taste) -> list[Any]:
-    return [_sums(taste.now), _sums(taste.lasting)]
-
-
 def _sums(sums: DecayingSums) -> list[Any]:
     return [sums.reference_ms, sums.last_ms, sums.positive, sums.negative]
 
@@ -163,9 +166,9 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         BrokenState: it is not a state at all.
     """
     try:
-        live, rest = orjson.loads(stored.live), orjson.loads(stored.rest)
+        live, rest, sums = map(orjson.loads, (stored.live, stored.rest, stored.sums))
         out = orjson.loads(stored.out) if stored.out else []
-        for part in (live, rest):
+        for part in (live, rest, sums):
             if part[0] > FORMAT:
                 raise NewerFormat(
                     f"state of viewer {name!r} has format {part[0]}; this release reads up to"
@@ -176,14 +179,14 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         viewer.outbox = [Out(*item) for item in out]
         _read_rest(viewer, rest)
         _read_live(viewer, live, rules)
+        _read_sums(viewer, sums)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise BrokenState(f"state of viewer {name!r} cannot be read: {error!r}") from error
     return viewer
 
 
 def _read_live(viewer: Viewer, live: list[Any], rules: Rules) -> None:
-    _, viewer.marks, playbacks, episodes, journeys, taste, *ends = live
-    viewer.taste_ms, viewer.watched_ms = ends
+    _, viewer.marks, playbacks, episodes, journeys = live
     for item in episodes:
         episode = _read_episode(item)
         viewer.episodes[episode.key] = episode
@@ -195,8 +198,12 @@ def _read_live(viewer: Viewer, live: list[Any], rules: Rules) -> None:
     for item in journeys:
         journey = _read_journey(viewer.name, item)
         viewer.journeys[journey.title_id, journey.season] = journey
-    for sums, read in zip((viewer.taste.now, viewer.taste.lasting), taste, strict=True):
-        sums.reference_ms, sums.last_ms, sums.positive, sums.negative = read
+
+
+def _read_sums(viewer: Viewer, sums: list[Any]) -> None:
+    _, *tastes, viewer.taste_ms, viewer.watched_ms = sums
+    for held, read in zip((viewer.taste.now, viewer.taste.lasting), tastes, strict=True):
+        held.reference_ms, held.last_ms, held.positive, held.negative = read
 
 
 def _read_rest(viewer: Viewer, rest: list[Any]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.viewing.public import Write
 
-STATE_FIELDS = ("version", "live", "rest", "out")
+STATE_FIELDS = ("version", "live", "rest", "sums", "out")
 REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
 
 
@@ -82,6 +82,7 @@ class RedisStore(RedisClient):
         ours = [
             stored.version == write.version + 1
             and (stored.live, stored.out) == (write.live, write.out)
+            and write.sums in {None, stored.sums}
             for write, stored in zip(refused, held, strict=True)
         ]
         if not all(ours):
@@ -95,7 +96,7 @@ class RedisStore(RedisClient):
         return (
             "EVALSHA", self._write.sha, 4, keys.state, keys.taste, keys.progress, keys.hooked,
             write.version, write.version + 1, self._ttl,
-            write.live, write.rest or b"", write.out,
+            write.live, write.rest or b"", write.sums or b"", write.out,
             -1 if write.taste is None else len(taste),
             len(progress), len(write.progress_gone), len(hooked), len(write.hooked_gone),
             *taste, *progress, *write.progress_gone, *hooked, *write.hooked_gone,
@@ -222,10 +223,10 @@ def _refusal(source: Source, error: ResponseError) -> Exception:
 
 
 def _stored(answer: list[bytes | None]) -> Stored:
-    version, live, rest, out = answer
+    version, live, rest, sums, out = answer
     if version is None:
         return FRESH
-    return Stored(int(version), live or b"", rest or b"", out or b"")
+    return Stored(int(version), live or b"", rest or b"", sums or b"", out or b"")
 
 
 def _dues(answer: Sequence[Any]) -> list[Due]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Source = tuple[str, int]
 """Topic and partition that records come from."""
-FRESH = Stored(0, b"", b"", b"")
+FRESH = Stored(0, b"", b"", b"", b"")
 
 
 class Fenced(Exception):
@@ -162,7 +162,9 @@ class MemoryStore:
         if held.version != write.version:
             return False
         rest = held.rest if write.rest is None else write.rest
-        self.kept.states[write.viewer] = Stored(write.version + 1, write.live, rest, write.out)
+        sums = held.sums if write.sums is None else write.sums
+        stored = Stored(write.version + 1, write.live, rest, sums, write.out)
+        self.kept.states[write.viewer] = stored
         if write.taste is not None:
             self.kept.taste[write.viewer] = dict(write.taste)
         for kept, news, gone in (

@@ -1,36 +1,39 @@
 -- One viewer's compare-and-set: private state and public keys, all or nothing.
 -- KEYS: state, taste, progress, hooked
--- ARGV: expected version ('0' for none), next version, seconds to live, live, rest ('' keeps), out,
---       then five counts: taste fields and values ('-1' keeps), progress ..., progress gone,
+-- ARGV: expected version ('0' for none), next version, seconds to live, live, rest ('' keeps), sums
+--       ('' keeps), out, then five counts: taste fields and values ('-1' keeps), progress ..., progress gone,
 --       hooked ..., hooked gone; then the items in that order.
 local held = redis.call('HGET', KEYS[1], 'version') or '0'
 if held ~= ARGV[1] then
   return held
 end
 local ttl = ARGV[3]
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'live', ARGV[4], 'out', ARGV[6])
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'live', ARGV[4], 'out', ARGV[7])
 if ARGV[5] ~= '' then
   redis.call('HSET', KEYS[1], 'rest', ARGV[5])
 end
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[1], 'sums', ARGV[6])
+end
 redis.call('EXPIRE', KEYS[1], ttl)
-local at = 12
+local at = 13
 local function run(command, key, count)
   if count > 0 then
     redis.call(command, key, unpack(ARGV, at, at + count - 1))
     at = at + count
   end
 end
-local taste = tonumber(ARGV[7])
+local taste = tonumber(ARGV[8])
 if taste >= 0 then
   redis.call('DEL', KEYS[2])
   run('HSET', KEYS[2], taste)
 end
 redis.call('EXPIRE', KEYS[2], ttl)
-run('HSET', KEYS[3], tonumber(ARGV[8]))
-run('HDEL', KEYS[3], tonumber(ARGV[9]))
+run('HSET', KEYS[3], tonumber(ARGV[9]))
+run('HDEL', KEYS[3], tonumber(ARGV[10]))
 redis.call('EXPIRE', KEYS[3], ttl)
-local hooked = tonumber(ARGV[10])
+local hooked = tonumber(ARGV[11])
 run('HSET', KEYS[4], hooked)
-run('HDEL', KEYS[4], tonumber(ARGV[11]))
+run('HDEL', KEYS[4], tonumber(ARGV[12]))
 redis.call('EXPIRE', KEYS[4], ttl)
 return 'ok'

@@ -43,6 +43,7 @@ def a_write(viewer="viewer-7", version=0, **more):
     fields = {
         "live": f"live-{version}".encode(),
         "rest": f"rest-{version}".encode(),
+        "sums": f"sums-{version}".encode(),
         "out": b"",
         "taste": {"genre:drama": f"0.{version}"},
         "progress": {f"dark:1:{version + 1}": b"{}"},
@@ -154,7 +155,9 @@ async def test_loading_nobody_gives_nothing(held):
 async def test_a_write_on_the_version_held_is_stored_and_counts_it_up(held):
     await held.store.write([a_write()])
     await held.store.write([a_write(version=1, out=b"[]")])
-    assert await held.store.load(["viewer-7"]) == [Stored(2, b"live-1", b"rest-1", b"[]")]
+    assert await held.store.load(["viewer-7"]) == [
+        Stored(2, b"live-1", b"rest-1", b"sums-1", b"[]")
+    ]
 
 
 async def test_states_come_back_in_the_order_asked_for(held):
@@ -165,8 +168,8 @@ async def test_states_come_back_in_the_order_asked_for(held):
 
 async def test_state_may_be_any_bytes_and_any_length(held):
     odd = bytes(range(256)) * 4000
-    await held.store.write([a_write(live=odd, rest=odd[1:], out=odd[2:])])
-    assert await held.store.load(["viewer-7"]) == [Stored(1, odd, odd[1:], odd[2:])]
+    await held.store.write([a_write(live=odd, rest=odd[1:], sums=odd[3:], out=odd[2:])])
+    assert await held.store.load(["viewer-7"]) == [Stored(1, odd, odd[1:], odd[3:], odd[2:])]
 
 
 @pytest.mark.parametrize("viewer", ["{a}b", "a}b{c", "50%", "zoë ☃", "a:b:c", " ", "x" * 256])
@@ -239,11 +242,12 @@ async def test_state_and_public_keys_change_in_one_write(held):
     assert held.hash("hooked", "viewer-7") == {"dark:1": '{"state":"hooked"}'}
 
 
-async def test_rest_stays_where_none_is_given_and_empties_never(held):
-    await held.store.write([a_write(rest=b"settled")])
-    await held.store.write([a_write(version=1, rest=None)])
+@pytest.mark.parametrize("part", ["rest", "sums"])
+async def test_a_part_stays_where_none_is_given_and_empties_never(held, part):
+    await held.store.write([a_write(**{part: b"as it was"})])
+    await held.store.write([a_write(version=1, **{part: None})])
     (state,) = await held.store.load(["viewer-7"])
-    assert (state.live, state.rest) == (b"live-1", b"settled")
+    assert (state.live, getattr(state, part)) == (b"live-1", b"as it was")
 
 
 async def test_the_outbox_is_replaced_even_by_nothing(held):
@@ -550,7 +554,7 @@ async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(served):
     assert [state.version for state in found] == [1, 1]
 
 
-@pytest.mark.parametrize("part", ["live", "out"])
+@pytest.mark.parametrize("part", ["live", "sums", "out"])
 async def test_another_worker_s_write_on_the_same_version_is_not_taken_for_ours(served, part):
     await served.store.write([a_write()])
     with pytest.raises(Conflict):

@@ -25,7 +25,7 @@ def main() -> None:
     records = records_of(audience)
     thirds = [len(records) // 3, 2 * len(records) // 3]
     kept, notebook = asyncio.run(run(records, world(audience), thirds))
-    states = sorted((name, it.live, it.rest, it.out) for name, it in kept.states.items())
+    states = sorted((name, *it[1:]) for name, it in kept.states.items())
     public = [sorted(it.items()) for it in (kept.taste, kept.progress, kept.hooked)]
     digests = [sha256(repr(it).encode()).hexdigest() for it in (notebook.said, states, public)]
     topics = sorted({topic for _, topic, _, _ in notebook.said})

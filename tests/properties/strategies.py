@@ -199,8 +199,10 @@ class Store:
             return
         write: Write = write_of(viewer, world)
         rest = write.rest if write.rest is not None else self.stored and self.stored.rest
+        sums = write.sums if write.sums is not None else self.stored and self.stored.sums
         assert rest
-        self.stored = Stored(write.version + 1, write.live, rest, write.out)
+        assert sums
+        self.stored = Stored(write.version + 1, write.live, rest, sums, write.out)
         self.taste = write.taste if write.taste is not None else self.taste
         self.progress.update(write.progress)
         self.hooked.update(write.hooked)

@@ -35,7 +35,7 @@ def in_one_go() -> tuple[Kept, Notebook]:
 
 
 def public(kept: Kept) -> tuple[Any, ...]:
-    states = {name: (it.live, it.rest) for name, it in kept.states.items()}
+    states = {name: (it.live, it.rest, it.sums) for name, it in kept.states.items()}
     return states, kept.taste, kept.progress, kept.hooked, kept.marks, kept.timers
 
 

@@ -29,9 +29,10 @@ from streams.events import Event
 from streams.signals import SESSIONS
 from streams.viewing.public import taste_fields
 from streams.viewing.viewer import Viewer
-from streams.viewing.wire import dump_live, dump_out, dump_rest
+from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
 
 WORLD = context()
+DUMPS = (dump_live, dump_rest, dump_sums, dump_out)
 FAR = T0 + 400 * DAY
 
 
@@ -152,6 +153,7 @@ def test_a_state_that_was_read_back_goes_on_as_if_it_had_never_left_memory(
         viewer.fire(FAR, WORLD)
     assert dump_live(stayed) == dump_live(back)
     assert dump_rest(stayed) == dump_rest(back)
+    assert dump_sums(stayed) == dump_sums(back)
     assert dump_out(stayed) == dump_out(back)
     assert taste_fields(stayed, WORLD) == taste_fields(back, WORLD)
 
@@ -163,10 +165,10 @@ def test_a_record_at_or_below_the_mark_changes_nothing(events: list[Event], data
     for offset, clock, one in work:
         assert viewer.absorb(SOURCE, offset, clock, one, WORLD)
     viewer.written()
-    before = dump_live(viewer), dump_rest(viewer), dump_out(viewer)
+    before = [dump(viewer) for dump in DUMPS]
     for offset, _, one in data.draw(st.lists(st.sampled_from(work))):
         assert not viewer.absorb(SOURCE, offset, FAR, one, WORLD)
-    assert (dump_live(viewer), dump_rest(viewer), dump_out(viewer)) == before
+    assert [dump(viewer) for dump in DUMPS] == before
     assert not viewer.touched
 
 

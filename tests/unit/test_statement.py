@@ -25,6 +25,7 @@ from streams.viewing.wire import (
     dump_live,
     dump_out,
     dump_rest,
+    dump_sums,
     load,
 )
 
@@ -67,8 +68,11 @@ def every_kind_of_viewing() -> Watching:
     return one
 
 
+PARTS = ("live", "rest", "sums", "out")
+
+
 def stored(viewer: Viewer) -> Stored:
-    return Stored(7, dump_live(viewer), dump_rest(viewer), dump_out(viewer))
+    return Stored(7, dump_live(viewer), dump_rest(viewer), dump_sums(viewer), dump_out(viewer))
 
 
 def leaves(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -103,12 +107,12 @@ def others(leaf: Any) -> list[Any]:
 
 def read_back(parts: dict[str, Any]) -> tuple[Stored, bytes]:
     """What is kept of a state, and what the statement says of it."""
-    made = Stored(7, *(orjson.dumps(parts[name]) for name in ("live", "rest", "out")))
+    made = Stored(7, *(orjson.dumps(parts[name]) for name in PARTS))
     viewer = load("v", made, RULES)
     return stored(viewer), orjson.dumps(statement(viewer))
 
 
-@pytest.mark.parametrize("part", ["live", "rest", "out"])
+@pytest.mark.parametrize("part", PARTS)
 def test_whatever_is_stored_is_in_the_statement(part: str) -> None:
     viewer = every_kind_of_viewing().viewer
     assert viewer.shelf
@@ -119,7 +123,7 @@ def test_whatever_is_stored_is_in_the_statement(part: str) -> None:
     assert any(episode.floor for episode in viewer.episodes.values())
     assert any(episode.view and episode.old for episode in viewer.episodes.values())
     before = stored(viewer)
-    parts = {name: orjson.loads(getattr(before, name)) for name in ("live", "rest", "out")}
+    parts = {name: orjson.loads(getattr(before, name)) for name in PARTS}
     kept, said = read_back(parts)
     told, untold, unreadable = 0, [], 0
     for at, leaf in leaves(parts[part]):

@@ -20,12 +20,15 @@ from streams.viewing.wire import (
     dump_live,
     dump_out,
     dump_rest,
+    dump_sums,
     load,
 )
 
+DUMPS = (dump_live, dump_rest, dump_sums, dump_out)
+
 
 def stored(one: Watching) -> Stored:
-    return Stored(1, dump_live(one.viewer), dump_rest(one.viewer), dump_out(one.viewer))
+    return Stored(1, *(dump(one.viewer) for dump in DUMPS))
 
 
 def some_state() -> Stored:
@@ -41,7 +44,7 @@ def test_what_is_read_is_what_was_written() -> None:
     before = some_state()
     viewer = load("v", before, RULES)
     assert viewer.version == 1
-    assert (dump_live(viewer), dump_rest(viewer), dump_out(viewer)) == before[1:]
+    assert Stored(1, *(dump(viewer) for dump in DUMPS)) == before
 
 
 def test_a_playback_that_turned_out_not_to_be_bare_is_written_as_it_is_read_back() -> None:
@@ -53,7 +56,7 @@ def test_a_playback_that_turned_out_not_to_be_bare_is_written_as_it_is_read_back
     assert dump_live(load("v", before, RULES)) == before.live
 
 
-@pytest.mark.parametrize("part", ["live", "rest"])
+@pytest.mark.parametrize("part", ["live", "rest", "sums"])
 def test_a_newer_format_is_refused(part: str) -> None:
     newer = orjson.loads(getattr(some_state(), part))
     newer[0] = FORMAT + 1
@@ -61,14 +64,14 @@ def test_a_newer_format_is_refused(part: str) -> None:
         load("v", some_state()._replace(**{part: orjson.dumps(newer)}), RULES)
 
 
-@pytest.mark.parametrize("part", ["live", "rest", "out"])
+@pytest.mark.parametrize("part", ["live", "rest", "sums", "out"])
 @pytest.mark.parametrize("garbage", [b"{", b"\xff", b"7", b"null", b"[1]", b'["x"]', b'{"a":1}'])
 def test_garbage_is_broken_state(part: str, garbage: bytes) -> None:
     with pytest.raises(BrokenState, match="'v'"):
         load("v", some_state()._replace(**{part: garbage}), RULES)
 
 
-@pytest.mark.parametrize("part", ["live", "rest"])
+@pytest.mark.parametrize("part", ["live", "rest", "sums"])
 def test_any_damage_to_the_shape_is_broken_state_or_reads_as_it_stands(part: str) -> None:
     random = Random(3)
     for _ in range(300):
