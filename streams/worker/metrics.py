@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 EVENTS = Counter("hookpoint_events_total", "Valid events applied")
 REPEATED = Counter("hookpoint_events_repeated_total", "Events that a mark showed as applied before")
+PROGRESS = Counter("hookpoint_progress_total", "Records of title-progress taken in")
 REJECTS = Counter("hookpoint_rejects_total", "Records sent to the dead letters", ["reason"])
 RECORDS_OUT = Counter("hookpoint_records_out_total", "Records published", ["topic"])
 SLICES = Counter("hookpoint_slices_total", "Slices of a partition processed")

@@ -1,0 +1,260 @@
+"""The titles agent: partitions of ``title-progress`` side by side, each in its own order.
+
+For each batch: fold (pure) -> write every title's counts, report and outbox -> publish signals ->
+move the mark (and the hours to look at) -> ack. Every step may be repeated: marks in each title show
+what is applied already, and outboxes hold what must be sent again.
+
+Batches gather for a moment, so a title that draws much of all viewing is written once for many
+records; reports are made at most once a second, and at the latest when the stream pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.audience.records import read, read_lineage
+from streams.audience.report import report_of
+from streams.audience.title import NEVER, TitleAudience, day_of
+from streams.audience.wire import dump_out, dump_parts, load
+from streams.events import Reject
+from streams.worker import metrics
+from streams.worker.audience_store import Rank, TitleWrite
+from streams.worker.decoding import dead_letter
+from streams.worker.lane import MOST_CONFLICTS, WAITING
+from streams.worker.store import Conflict, Mark, Source, Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from config.settings import Settings
+    from streams.audience.records import Lineage, Record
+    from streams.audience.title import Surroundings
+    from streams.signals import Out
+    from streams.worker.audience_store import AudienceStore
+    from streams.worker.decoding import DeadLetter
+    from streams.worker.publisher import Publisher
+    from streams.worker.store import Due, Store
+
+REPORT_EVERY_S = 1.0
+"""A title's report is made anew at most this often."""
+DUE_AT_ONCE = 200
+"""Titles whose hours are looked at in one go."""
+
+
+class Audiences(NamedTuple):
+    """What all lanes of the titles agent share."""
+
+    settings: Settings
+    store: Store
+    titles: AudienceStore
+    publisher: Publisher
+    around: Callable[[], Surroundings]
+    retry: Callable[..., Any]
+
+
+class Told(NamedTuple):
+    """One readable record: where it stems from, what it says, and stream time before it."""
+
+    source: str
+    lineage: Lineage
+    record: Record
+    clock_ms: int
+
+
+class Batch(NamedTuple):
+    """Records of one partition by title, the mark after them, and those that cannot be read."""
+
+    titles: dict[str, list[Told]]
+    mark: Mark
+    letters: Sequence[DeadLetter]
+
+
+class AudienceLane:
+    """One partition of ``title-progress``."""
+
+    def __init__(self, shared: Audiences, source: Source, mark: Mark) -> None:
+        self._shared = shared
+        self.source = source
+        self.name = f"{source[0]}/{source[1]}"
+        self.mark = mark
+        self._cache: dict[str, TitleAudience] = {}
+        self._reported: dict[str, float] = {}
+        """When each title's report was made last (monotonic s)."""
+        self._owed: set[str] = set()
+        """Titles that have changed since."""
+        self._now(WAITING)
+
+    def _now(self, doing: str) -> None:
+        """Say what comes next, for whoever wonders what this lane is waiting for."""
+        self.doing, self.doing_since = doing, time.monotonic()
+
+    # -- batches -----------------------------------------------------------------------------------
+    async def handle(self, records: Sequence[Any]) -> None:
+        """Absorb records; whatever the world does meanwhile, exactly once."""
+        fresh = [record for record in records if record.offset > self.mark.offset]
+        if fresh:
+            batch = self._read(fresh)
+            await self._insist(list(batch.titles.keys() | self._overdue()), batch)
+            metrics.PROGRESS.inc(len(fresh))
+        self._now(WAITING)
+
+    async def idle(self) -> None:
+        """Make the reports that are still owed."""
+        overdue = self._overdue()
+        if overdue:
+            await self._insist(list(overdue), Batch({}, self.mark, ()))
+        self._now(WAITING)
+
+    def _overdue(self) -> set[str]:
+        return {title for title in self._owed if self._may_report(title)}
+
+    def _may_report(self, title: str) -> bool:
+        return time.monotonic() - self._reported.get(title, -REPORT_EVERY_S) >= REPORT_EVERY_S
+
+    def _read(self, records: Sequence[Any]) -> Batch:
+        titles: dict[str, list[Told]] = {}
+        letters: list[DeadLetter] = []
+        clock_ms = self.mark.clock_ms
+        for record in records:
+            try:
+                heard = read(record.value or b"")
+                source, lineage = read_lineage(dict(record.headers).get("lineage") or b"")
+            except ValueError as error:  # it is of another release, or someone else's
+                reject = Reject("field", "value", str(error))
+                letters.append(dead_letter(self.source, record, reject))
+                continue
+            titles.setdefault(heard.title_id, []).append(Told(source, lineage, heard, clock_ms))
+            clock_ms = max(clock_ms, heard.at_ms)
+        return Batch(titles, Mark(records[-1].offset, clock_ms), letters)
+
+    async def _insist(self, names: Sequence[str], batch: Batch) -> None:
+        """Try until it is done: outages are waited out, lost races for a title run again.
+
+        Raises:
+            Fenced: the partition is not ours any more.
+        """
+        for _ in range(MOST_CONFLICTS):
+            try:
+                await self._shared.retry(self._attempt, names, batch)
+            except Conflict:
+                metrics.CONFLICTS.inc()
+                await self._shared.retry(self._shared.store.still_ours, self.source)
+            else:
+                self.mark = batch.mark
+                return
+        raise RuntimeError(f"{self.name}: {MOST_CONFLICTS} conflicts over one batch")
+
+    async def _attempt(self, names: Sequence[str], batch: Batch) -> None:
+        timers: dict[str, int] = {}
+        wanted = list(names)
+        clock_ms = batch.mark.clock_ms
+        try:
+            while wanted:
+                for title in await self._take_on(wanted, batch):
+                    timers[title.title_id] = title.due_ms
+                self._now("reading which titles are due from Redis")
+                due = await self._due(clock_ms, DUE_AT_ONCE + len(timers))
+                wanted = [it.viewer for it in due if it.viewer not in timers][:DUE_AT_ONCE]
+            await self._shared.publisher.publish((), batch.letters)
+            self._now("moving the mark in Redis")
+            await self._move(batch.mark, timers)
+        except BaseException:
+            self._forget(timers.keys() | set(wanted))
+            raise
+        self._trim()
+
+    async def _due(self, clock_ms: int, most: int) -> list[Due]:
+        return await self._shared.store.due(self.source, clock_ms, most)
+
+    async def _take_on(self, names: Sequence[str], batch: Batch) -> list[TitleAudience]:
+        """Fold what some titles have heard, write them, and publish what they decided."""
+        self._now("reading titles from Redis")
+        titles = await self._get(names)
+        around = self._shared.around()
+        for title in titles:
+            title.forget_sent(self.name, self.mark.offset)
+            title.place = (self.name, batch.mark.offset)
+            for told in batch.titles.get(title.title_id, ()):
+                title.absorb(*told, around)
+            title.pass_time(batch.mark.clock_ms, around)
+        await self._write(titles, around)
+        self._now("publishing to Kafka")
+        outs: list[tuple[str, Out]] = [
+            (title.title_id, out)
+            for title in titles
+            for out in title.outbox
+            if out.source == self.name
+        ]
+        await self._shared.publisher.publish(outs, ())
+        return titles
+
+    async def _write(self, titles: Sequence[TitleAudience], around: Surroundings) -> None:
+        writes, ranks, lines = [], [], {}
+        for title in titles:
+            if not title.touched and title.title_id not in self._owed:
+                continue
+            report = None
+            if self._may_report(title.title_id):
+                report = report_of(title, around)
+                ranks += [Rank(*it) for it in report.ranks]
+                lines |= report.lines
+            writes.append(
+                TitleWrite(
+                    title.title_id,
+                    title.version,
+                    dump_parts(title),
+                    dump_out(title),
+                    None if report is None else report.fields,
+                    day_of(title.clock_ms),
+                    {day: sorted(ids) for day, ids in title.seen.items()},
+                )
+            )
+        self._now("writing titles to Redis")
+        await self._shared.titles.write(writes)
+        reported = {write.title_id: write.report is not None for write in writes}
+        for title in titles:
+            if title.title_id in reported:
+                title.version += 1
+                title.written()
+                self._note(title.title_id, reported=reported[title.title_id])
+        await self._shared.titles.rank(ranks)
+        await self._shared.titles.tell_peers(lines)
+
+    def _note(self, title: str, *, reported: bool) -> None:
+        if reported:
+            self._reported[title] = time.monotonic()
+            self._owed.discard(title)
+        else:
+            self._owed.add(title)
+
+    async def _move(self, mark: Mark, timers: dict[str, int]) -> None:
+        put = {name: at for name, at in timers.items() if at < NEVER}
+        drop = [name for name, at in timers.items() if at >= NEVER]
+        await self._shared.store.move_mark(self.source, mark, Timers({}, put, drop), 0)
+
+    # -- titles in memory --------------------------------------------------------------------------
+    async def _get(self, names: Sequence[str]) -> list[TitleAudience]:
+        missing = [name for name in names if name not in self._cache]
+        if missing:
+            rules = self._shared.settings.rules
+            for name, stored in zip(missing, await self._shared.titles.load(missing), strict=True):
+                self._cache[name] = load(name, stored.version, stored.parts, stored.out, rules)
+        found = []
+        for name in names:
+            title = self._cache[name] = self._cache.pop(name)  # now the latest used
+            found.append(title)
+        return found
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """Drop titles that may differ from the store."""
+        for name in names:
+            self._cache.pop(name, None)
+
+    def _trim(self) -> None:
+        """Let the least recently used go, up to the number that a worker keeps."""
+        while len(self._cache) > self._shared.settings.cache_titles:
+            name = next(iter(self._cache))
+            del self._cache[name]
+            self._reported.pop(name, None)
