@@ -1,0 +1,120 @@
+"""The hook point: the first episode after which at least 70 % of those who watched it finish.
+
+``k* = min{k >= 2: Pr(H_k >= .70) >= .95, n_k >= 50}``. One that was found stays until
+``Pr(H_k >= .70) < .80``, or until an earlier episode is as certain as that one had to be: what was
+said is not taken back because a day was a little worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from streams.audience.life_table import HIGH, LOW
+from streams.audience.retention import LEAST_VIEWERS, in_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.audience.retention import SeasonCurve
+
+FIRST = 2
+"""Finishing the pilot is no hook."""
+SHARE, FOUND_AT, KEPT_FROM = 0.70, 0.95, 0.80
+LEAST_PEERS = 5
+"""Seasons of the same length that make a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What was decided last: ``k`` (None for not found), since when in event ms."""
+
+    k: int | None = None
+    since_ms: int = 0
+
+
+NONE = Hook()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A decision that matters: one signal."""
+
+    what: Literal["found", "revised", "withdrawn"]
+    k: int | None
+    before: int | None
+    p: float
+    """Pr(H_k >= .70), of ``k``, or of ``before`` if it is withdrawn."""
+
+
+def decide(previous: Hook, curve: SeasonCurve | None, at_ms: int) -> tuple[Hook, Change | None]:
+    """The hook point after looking at ``curve``, and what changed if anything did.
+
+    Without a curve (the season's length is not known) nothing changes.
+    """
+    if curve is None:
+        return previous, None
+    certain = next((k for k in _candidates(curve) if above(curve, k) >= FOUND_AT), None)
+    k = previous.k
+    if k is not None and _is_kept(curve, k) and (certain is None or certain >= k):
+        return previous, None
+    if certain == k:
+        return previous, None
+    asked = certain or k
+    p = above(curve, asked) if asked and asked < curve.of else 0.0
+    what: Literal["found", "revised", "withdrawn"] = (
+        "withdrawn" if certain is None else "found" if k is None else "revised"
+    )
+    return Hook(certain, at_ms), Change(what, certain, k, p)
+
+
+def above(curve: SeasonCurve, k: int) -> float:
+    """Pr(H_k >= .70), for k in 1 .. K-1."""
+    return curve.beliefs[k - 1].above(SHARE)
+
+
+def lift(curve: SeasonCurve, k: int) -> float:
+    """How much more go on from ``k`` than if the season lost as many at every episode.
+
+    ``H_k - H_1^((K-k)/(K-1))``: with the same loss everywhere it is 0.
+    """
+    evenly: float = curve.h[0] ** ((curve.of - k) / (curve.of - 1))
+    return curve.h[k - 1] - evenly
+
+
+def lift_peers(h1: float, peers: Sequence[float]) -> float | None:
+    """H_1 against the mean H_1 of seasons of the same length; None if they are too few."""
+    return h1 - sum(peers) / len(peers) if len(peers) >= LEAST_PEERS else None
+
+
+def published(hook: Hook, curve: SeasonCurve, peers: Sequence[float] = ()) -> dict[str, Any]:
+    """The field ``hook:S`` of docs/redis.md; without a hook point, the figures are those of H_1."""
+    k = hook.k if hook.k is not None and hook.k < curve.of else None
+    at = (k or 1) - 1
+    belief, h = curve.beliefs[at], curve.h[at]
+    beside = lift_peers(curve.h[0], peers)
+    return {
+        "k": k,
+        "of": curve.of,
+        "p": round(h, 3),
+        "certainty": round(belief.above(SHARE), 3),
+        "low": round(min(h, belief.quantile(LOW)), 3),
+        "high": round(max(h, belief.quantile(HIGH)), 3),
+        "n": in_steps(curve.steps[at].n),
+        "h1": round(curve.h[0], 3),
+        "share": round(k / curve.of, 3) if k else None,
+        "lift": round(lift(curve, k), 3) if k else None,
+        "lift_peers": None if beside is None else round(beside, 3),
+        "horizon_s": int(curve.horizon_s),
+        "provisional": curve.provisional,
+        "since": hook.since_ms,
+        "version": curve.version,
+    }
+
+
+def _candidates(curve: SeasonCurve) -> list[int]:
+    return [k for k in range(FIRST, curve.of) if curve.steps[k - 1].n >= LEAST_VIEWERS]
+
+
+def _is_kept(curve: SeasonCurve, k: int) -> bool:
+    return k < curve.of and above(curve, k) >= KEPT_FROM

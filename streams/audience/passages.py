@@ -1,0 +1,182 @@
+"""Who passed from one point of a season to the next, counted: a life table that only adds.
+
+Whoever has not passed yet is counted in a cell by the hour their exposure can have begun; no timer
+and no memory per viewer. Older cells are coarser: what is 20 days ago needs no hour.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.audience.life_table import Bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.audience.records import Row
+
+HOUR_MS: Final = 3_600_000
+EDGES_H: Final = (0, 1, 3, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 672)
+"""Hours since exposure began: DESIGN's edges, and more between them where days are long to wait."""
+EDGES_S: Final = tuple(edge * 3600.0 for edge in EDGES_H)
+LAST_H: Final = EDGES_H[-1]
+"""28 days: whoever has not gone on by then is gone; those who do so later are counted apart."""
+SIX_HOURS_AFTER_H, DAYS_AFTER_H = 48, 168
+NOT_OUT: Final = 2**53 - 1
+"""``open_ms`` of an episode that nobody can watch yet and whose day is not known."""
+
+_EDGES_MS: Final = tuple(edge * HOUR_MS for edge in EDGES_H)
+_BUCKETS: Final = len(EDGES_H) - 1
+_GONE: Final = -1
+_NEVER_H: Final = 2**31 - 1
+
+
+class Passages:
+    """Rows of one group of viewers between two points; adding the same with sign -1 takes it off.
+
+    ``open_ms`` says when what they pass on to came out (0: it was there already; ``NOT_OUT``):
+    exposure begins then, or as they entered if that is later. It is told anew at each reading, so
+    a date that is announced or moved later holds for those who wait as well.
+    """
+
+    __slots__ = ("_clock_h", "_counts", "_first_h", "_gone", "_gone_before_h", "_hours", "_went")
+
+    def __init__(self) -> None:
+        self._went = array("i", bytes(4 * (_BUCKETS + 1)))
+        self._hours = array("i")
+        self._counts = array("i")
+        self._gone = 0
+        self._first_h = _NEVER_H
+        self._clock_h = 0
+        self._gone_before_h = 0
+
+    def add(self, row: Row, sign: int, open_ms: int = 0) -> None:
+        """Count ``row`` (``sign`` 1), or take it off (-1). O(log cells).
+
+        The earliest hour that anyone entered only tells how long this was watched: it stays as it
+        was when a row is taken off.
+        """
+        hour = row.entered_ms // HOUR_MS
+        if sign > 0 and hour < self._first_h:
+            self._first_h = hour
+        if row.passed_ms:
+            gap = max(0, row.passed_ms - max(row.entered_ms, open_ms))
+            # A gap that ends on an edge has ended within the bucket before it; 0 is the first.
+            self._went[max(1, bisect_left(_EDGES_MS, gap)) - 1] += sign
+        else:
+            self._add_pending(self._cell(hour)[0], sign)
+
+    def compact(self, clock_ms: int, open_ms: int = 0) -> None:
+        """Make cells coarser that are old by now, and merge those beyond the last edge.
+
+        What results depends on the rows and the greatest clock alone, not on the calls between.
+        """
+        clock_h = clock_ms // HOUR_MS
+        gone_before = clock_h - LAST_H if open_ms // HOUR_MS <= clock_h - LAST_H - 1 else 0
+        if clock_h <= self._clock_h and gone_before <= self._gone_before_h:
+            return
+        self._clock_h = max(self._clock_h, clock_h)
+        self._gone_before_h = max(self._gone_before_h, gone_before)
+        hours, counts = self._hours, self._counts
+        self._hours, self._counts = array("i"), array("i")
+        for hour, count in zip(hours, counts, strict=True):
+            if count:
+                self._add_pending(self._cell(hour)[0], count)
+
+    def entered(self) -> int:
+        """All rows that are counted, whether at risk yet or not."""
+        return max(0, sum(self._went) + sum(self._counts) + self._gone)
+
+    def buckets(self, clock_ms: int, open_ms: int = 0) -> list[Bucket]:
+        """The life table as of ``clock_ms``; whoever cannot pass on yet is not in it.
+
+        Those of one cell are taken to have entered evenly over its time. A negative count (the
+        catalogue changed between the two records of one viewer) reads as none.
+        """
+        went = [max(0, it) for it in self._went]
+        pending = self._pending(clock_ms, open_ms)
+        longest_ms = max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms))
+        left = sum(went) + sum(pending)
+        found = []
+        for i in range(_BUCKETS):
+            after = left - went[i] - pending[i]
+            end_ms = min(_EDGES_MS[i + 1], longest_ms)
+            found.append(Bucket(left, went[i], pending[i], end_ms / 1000))
+            left = max(0.0, after)
+        return found
+
+    def dump(self) -> list[Any]:
+        """Plain values, to be kept; rows that cancelled out leave nothing behind."""
+        cells = [(h, n) for h, n in zip(self._hours, self._counts, strict=True) if n]
+        first = cells[0][0] if cells else 0
+        flat = [it for hour, count in cells for it in (hour - first, count)]
+        went = list(self._went)
+        while went and not went[-1]:
+            went.pop()
+        return [
+            self._clock_h, self._gone_before_h, self._first_h, self._gone, went, first, flat,
+        ]  # fmt: skip
+
+    @classmethod
+    def load(cls, data: list[Any]) -> Passages:
+        """What ``dump`` gave."""
+        it = cls()
+        it._clock_h, it._gone_before_h, it._first_h, it._gone, went, first, flat = data
+        it._went[: len(went)] = array("i", went)
+        it._hours = array("i", [first + hour for hour in flat[::2]])
+        it._counts = array("i", flat[1::2])
+        return it
+
+    def _cell(self, hour: int) -> tuple[int, int]:
+        """Start and width, in hours, of the cell that ``hour`` is counted in by now."""
+        day = hour - hour % 24
+        if day + 24 <= self._gone_before_h:
+            return _GONE, 0
+        if day + 24 <= self._clock_h - DAYS_AFTER_H:
+            return day, 24
+        six = hour - hour % 6
+        if six + 6 <= self._clock_h - SIX_HOURS_AFTER_H:
+            return six, 6
+        return hour, 1
+
+    def _add_pending(self, cell: int, count: int) -> None:
+        if cell == _GONE:
+            self._gone += count
+            return
+        hours = self._hours
+        at = bisect_left(hours, cell)
+        if at < len(hours) and hours[at] == cell:
+            self._counts[at] += count
+        else:
+            hours.insert(at, cell)
+            self._counts.insert(at, count)
+
+    def _pending(self, clock_ms: int, open_ms: int) -> list[float]:
+        """Viewers who wait, by the bucket they have come to; last, those beyond all buckets."""
+        found = [0.0] * (_BUCKETS + 1)
+        found[_BUCKETS] = float(max(0, self._gone))
+        for hour, count in zip(self._hours, self._counts, strict=True):
+            start, end = hour * HOUR_MS, (hour + self._cell(hour)[1]) * HOUR_MS
+            if count <= 0 or max(start, open_ms) >= clock_ms:
+                continue
+            end = min(end, clock_ms)
+            waiting = (min(open_ms, end) - start) / (end - start) if open_ms > start else 0.0
+            if waiting:  # until it came out, and all since then
+                found[max(1, bisect_left(_EDGES_MS, clock_ms - open_ms)) - 1] += count * waiting
+            if waiting < 1:
+                least, most = clock_ms - end, clock_ms - max(start, open_ms)
+                for bucket, share in _spread(least, most):
+                    found[bucket] += count * (1 - waiting) * share
+        return found
+
+
+def _spread(least_ms: int, most_ms: int) -> Iterator[tuple[int, float]]:
+    """Buckets that the time from ``least_ms`` to ``most_ms`` lies in, and the share in each."""
+    bucket = bisect_right(_EDGES_MS, least_ms) - 1
+    at = least_ms
+    while at < most_ms:
+        end = most_ms if bucket == _BUCKETS else min(most_ms, _EDGES_MS[bucket + 1])
+        yield bucket, (end - at) / (most_ms - least_ms)
+        at, bucket = end, bucket + 1

@@ -1,0 +1,133 @@
+"""Which episode hooks: found, kept, revised, withdrawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.audience.beta import Beta
+from streams.audience.hook_point import (
+    NONE,
+    Change,
+    Hook,
+    above,
+    decide,
+    lift,
+    lift_peers,
+    published,
+)
+from streams.audience.life_table import Estimate
+from streams.audience.retention import SeasonCurve
+
+
+def season(*shares: float, viewers: float = 5000, horizon_s: float = 28 * 86400) -> SeasonCurve:
+    """A curve of these steps, of which each was seen by ``viewers``."""
+    steps = tuple(Estimate(c, viewers, Beta(c, viewers), (1.0,), horizon_s) for c in shares)
+    ahead = [steps[k:] for k in range(len(steps))]
+    h = []
+    for rest in ahead:
+        product = 1.0
+        for it in rest:
+            product *= it.c
+        h.append(product)
+    beliefs = tuple(Beta.product(it.belief for it in rest) for rest in ahead)
+    return SeasonCurve("7", steps, tuple(h), beliefs, (0.0, 1.0), horizon_s)
+
+
+STEEP = season(0.5, 0.6, 0.9, 0.95, 0.95)
+"""Three of five leave early; H_3 = .81."""
+
+
+def test_it_is_the_first_episode_after_which_70_percent_finish():
+    hook, change = decide(NONE, STEEP, 9)
+    assert hook == Hook(3, 9)
+    assert change == Change("found", 3, None, pytest.approx(1.0, abs=1e-6))
+
+
+def test_the_pilot_is_never_one():
+    assert decide(NONE, season(0.99, 0.99, 0.99), 9)[0].k == 2
+
+
+def test_the_last_episode_is_none_as_nothing_is_left_to_finish():
+    assert decide(NONE, season(0.9, 0.9, 0.3), 9) == (NONE, None)
+    assert decide(NONE, season(0.9), 9) == (NONE, None)
+
+
+def test_few_viewers_find_nothing():
+    assert decide(NONE, season(0.5, 0.6, 0.9, 0.95, 0.95, viewers=49), 9) == (NONE, None)
+    assert decide(NONE, season(0.95, 0.995, 0.995, viewers=50), 9)[0].k == 2
+
+
+def test_it_must_be_likely_at_95_percent():
+    sure, unsure = season(0.5, 0.75, viewers=300), season(0.5, 0.73, viewers=300)
+    assert above(sure, 2) > 0.95 > above(unsure, 2) > 0.80
+    assert decide(NONE, sure, 9)[0].k == 2
+    assert decide(NONE, unsure, 9) == (NONE, None)
+
+
+def test_what_was_found_stays_until_it_falls_below_80_percent():
+    found = Hook(2, 5)
+    unsure = season(0.5, 0.73, viewers=300)
+    assert decide(found, unsure, 9) == (found, None)
+    lost = season(0.5, 0.71, viewers=300)
+    assert above(lost, 2) < 0.80
+    hook, change = decide(found, lost, 9)
+    assert hook == Hook(None, 9)
+    assert change == Change("withdrawn", None, 2, above(lost, 2))
+
+
+def test_it_moves_on_where_a_later_one_is_certain():
+    hook, change = decide(Hook(2, 5), STEEP, 9)
+    assert hook == Hook(3, 9)
+    assert (change.what, change.k, change.before) == ("revised", 3, 2)
+
+
+def test_it_moves_back_where_an_earlier_one_becomes_certain():
+    hook, change = decide(Hook(4, 5), STEEP, 9)
+    assert hook == Hook(3, 9)
+    assert (change.what, change.k, change.before) == ("revised", 3, 4)
+
+
+def test_looking_again_says_nothing_again():
+    hook, _ = decide(NONE, STEEP, 9)
+    assert decide(hook, STEEP, 10) == (hook, None)
+    assert decide(NONE, season(0.5, 0.5), 9) == (NONE, None)
+
+
+def test_while_the_length_is_unknown_nothing_changes():
+    assert decide(Hook(3, 5), None, 9) == (Hook(3, 5), None)
+
+
+def test_a_season_that_turned_out_shorter_loses_it():
+    hook, change = decide(Hook(5, 5), season(0.5, 0.5), 9)
+    assert hook.k is None
+    assert change == Change("withdrawn", None, 5, 0.0)
+
+
+def test_with_the_same_loss_everywhere_there_is_no_lift():
+    for c in (0.7, 0.9, 0.99):
+        even = season(*[c] * 7)
+        assert [lift(even, k) for k in range(1, 8)] == pytest.approx([0.0] * 7, abs=1e-12)
+
+
+def test_where_the_loss_comes_early_the_lift_is_above_0():
+    assert lift(STEEP, 3) == pytest.approx(0.81225 - (0.5 * 0.6 * 0.81225) ** (3 / 5), abs=1e-9)
+    assert lift(STEEP, 3) > 0.3
+
+
+def test_peers_are_compared_from_five_on():
+    assert lift_peers(0.5, [0.4] * 4) is None
+    assert lift_peers(0.5, [0.4] * 5) == pytest.approx(0.1)
+
+
+def test_what_is_published_says_why():
+    found = published(Hook(3, 5), STEEP, [0.2] * 5)
+    assert found["k"] == 3
+    assert found["of"] == 6
+    assert found["share"] == 0.5
+    assert found["low"] < found["p"] == 0.812 < found["high"]
+    assert found["certainty"] == 1
+    assert found["h1"] == 0.244
+    assert found["lift_peers"] == 0.044
+    assert found["provisional"] is False
+    assert published(NONE, season(0.5, 0.5, horizon_s=9))["provisional"] is True
+    assert published(NONE, STEEP)["lift"] is None

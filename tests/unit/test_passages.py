@@ -1,0 +1,180 @@
+"""Counting who passed: gaps, cells that grow coarser, episodes that come out later."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+import orjson
+import pytest
+
+from streams.audience.life_table import Bucket, estimate
+from streams.audience.passages import EDGES_H, HOUR_MS, LAST_H, NOT_OUT, Passages
+from streams.audience.records import Passage, Row
+from streams.audience.retention import Retention
+
+DAY_MS = 24 * HOUR_MS
+T0 = 20_000 * DAY_MS
+
+
+def row(entered_h: float, passed_h: float | None = None) -> Row:
+    passed = 0 if passed_h is None else T0 + round(passed_h * HOUR_MS)
+    return Row(T0 + round(entered_h * HOUR_MS), passed)
+
+
+def table(passages: Passages, clock_h: float, open_ms: int = 0) -> dict[int, Bucket]:
+    """Its buckets by where they begin, in hours."""
+    found = passages.buckets(T0 + round(clock_h * HOUR_MS), open_ms)
+    return dict(zip(EDGES_H, found, strict=False))
+
+
+def test_the_design_s_edges_are_among_the_edges():
+    assert {0, 1, 6, 24, 48, 96, 168, 336, 672} <= set(EDGES_H)
+
+
+@pytest.mark.parametrize(
+    ("gap_h", "bucket_h"),
+    [(-5, 0), (0, 0), (0.5, 0), (1, 0), (1.001, 1), (7, 6), (24, 12), (671, 504), (672, 504)],
+)
+def test_a_gap_counts_in_the_bucket_it_ended_in(gap_h, bucket_h):
+    passages = Passages()
+    passages.add(row(0, gap_h), 1)
+    assert [hour for hour, it in table(passages, 900).items() if it.went_on] == [bucket_h]
+
+
+def test_who_goes_on_after_28_days_is_not_counted_as_going_on():
+    passages = Passages()
+    passages.add(row(0, LAST_H + 1), 1)
+    found = table(passages, 900)
+    assert all(it.entered == 1 and not it.went_on for it in found.values())
+    assert estimate(list(found.values())).c == 0
+
+
+def test_who_waits_is_pending_in_the_bucket_they_have_come_to():
+    passages = Passages()
+    passages.add(row(0), 1)
+    assert table(passages, 2)[1].pending == 1  # entered within the first hour: 1 to 2 hours ago
+    assert table(passages, 1.5)[0].pending == pytest.approx(0.5)
+    assert table(passages, 1.5)[1].pending == pytest.approx(0.5)
+    assert table(passages, 900)[504] == Bucket(1, 0, 0, LAST_H * 3600)
+
+
+def test_a_row_that_is_taken_off_leaves_nothing():
+    passages = Passages()
+    for sign in (1, -1):
+        passages.add(row(3), sign)
+        passages.add(row(3, 9), sign)
+    assert passages.entered() == 0
+    assert not any(it.entered for it in table(passages, 10).values())
+
+
+def test_a_count_below_none_reads_as_none():
+    passages = Passages()
+    passages.add(row(3), -1)
+    passages.add(row(3, 9), -1)
+    passages.add(row(50), 1)
+    found = table(passages, 60)
+    assert found[0].entered == 1
+    assert all(it.went_on == 0 for it in found.values())
+
+
+def test_before_an_episode_is_out_nobody_is_at_risk():
+    passages = Passages()
+    passages.add(row(0), 1)
+    assert not any(it.entered for it in table(passages, 100, NOT_OUT).values())
+    assert not any(it.entered for it in table(passages, 100, T0 + 168 * HOUR_MS).values())
+    assert passages.entered() == 1
+
+
+def test_exposure_begins_when_the_next_episode_comes_out():
+    out = T0 + 168 * HOUR_MS
+    passages = Passages()
+    passages.add(row(0), 1, out)
+    passages.add(row(1, 170), 1, out)
+    found = table(passages, 168 + 20, out)
+    assert found[12].pending == 1
+    assert found[1].went_on == 1
+    assert found[0].entered == 2
+
+
+def test_a_day_that_is_announced_later_holds_for_those_who_wait_already():
+    passages = Passages()
+    passages.add(row(0), 1, NOT_OUT)
+    for day in range(60):
+        passages.compact(T0 + day * DAY_MS, NOT_OUT)
+    found = table(passages, 60 * 24 + 5, T0 + 60 * DAY_MS)
+    assert found[3] == Bucket(1, 0, 1, 5 * 3600)
+
+
+def test_nobody_is_gone_while_the_next_episode_is_not_28_days_old():
+    out = T0 + 50 * DAY_MS
+    passages = Passages()
+    passages.add(row(0), 1, out)
+    clock = T0 + 60 * DAY_MS
+    passages.compact(clock, out)
+    assert passages.buckets(clock, out)[EDGES_H.index(168)].pending == 1
+    passages.compact(out + 29 * DAY_MS, out)
+    assert all(it.pending == 0 for it in passages.buckets(out + 29 * DAY_MS, out))
+
+
+def test_old_cells_grow_coarser_and_a_row_is_still_found_to_be_taken_off():
+    passages, rows = Passages(), [row(hour + 0.5) for hour in range(40 * 24)]
+    for it in rows:
+        passages.add(it, 1)
+    clock = T0 + 40 * DAY_MS
+    fine = passages.buckets(clock)
+    passages.compact(clock)
+    assert len(passages.dump()[-1]) / 2 < 48 + 7 + 21 + 22 + 24
+    coarse = passages.buckets(clock)
+    for one, other in zip(fine, coarse, strict=True):
+        assert other.entered == pytest.approx(one.entered, abs=0.01 + one.entered * 0.02)
+    for it in rows:
+        passages.add(it, -1)
+    assert not passages.entered()
+    assert passages.dump()[-1] == []
+
+
+def test_the_longest_anyone_was_watched_bounds_the_buckets():
+    passages = Passages()
+    passages.add(row(0), 1)
+    assert max(it.end_s for it in passages.buckets(T0 + 30 * HOUR_MS)) == 30 * 3600
+
+
+def test_what_is_dumped_is_loaded():
+    passages = Passages()
+    for hour in range(300):
+        passages.add(row(hour), 1)
+        passages.add(row(hour, hour + 5), 1)
+    passages.compact(T0 + 300 * HOUR_MS)
+    again = Passages.load(orjson.loads(orjson.dumps(passages.dump())))
+    assert again.dump() == passages.dump()
+    again.add(row(10), -1)
+    passages.add(row(10), -1)
+    clock = T0 + 301 * HOUR_MS
+    assert again.buckets(clock) == passages.buckets(clock)
+
+
+def busy_season(viewers: int) -> Retention:
+    """A season of 10 episodes, 10 countries, and viewers who wait at every hour of 40 days."""
+    draw, season = random.Random(5), Retention()
+    for viewer in range(viewers):
+        country = f"C{viewer % 10}"
+        for k in range(11):
+            entered = draw.uniform(0, 40 * 24)
+            on = row(entered, entered + draw.expovariate(1 / 30)) if draw.random() < 0.3 else None
+            season.add(Passage(k, None, on or row(entered)), country)
+    season.compact(T0 + 40 * DAY_MS)
+    return season
+
+
+def test_a_season_in_ten_countries_fits_in_200_kb():
+    busy_season(10)
+    tracemalloc.start()
+    try:
+        season = busy_season(20_000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(season.countries()) == 10
+    assert held < 200_000
+    assert len(orjson.dumps(season.dump())) < 100_000

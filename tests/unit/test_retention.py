@@ -1,0 +1,158 @@
+"""A season's curve: pooled, by country, published; completion within days."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+import pytest
+
+from streams.audience.passages import HOUR_MS, NOT_OUT
+from streams.audience.records import Passage, Row
+from streams.audience.retention import MOST_COUNTRIES, Retention, in_steps
+from streams.catalogue import Curve
+
+DAY_MS = 24 * HOUR_MS
+T0 = 20_000 * DAY_MS
+LATER = T0 + 40 * DAY_MS
+
+
+def crowd(season: Retention, k: int, went: int, stayed: int, country="", *, at_ms=T0) -> None:
+    """``went`` viewers pass from k after half an hour, ``stayed`` do not."""
+    for number in range(went + stayed):
+        passed = at_ms + HOUR_MS // 2 if number < went else 0
+        season.add(Passage(k, None, Row(at_ms, passed)), country)
+
+
+def test_the_chance_to_finish_is_the_product_of_the_steps_ahead():
+    season = Retention()
+    for k, went, stayed in [(1, 600, 400), (2, 480, 120), (3, 432, 48)]:
+        crowd(season, k, went, stayed)
+    curve = season.curve(4, LATER)
+    assert [it.c for it in curve.steps] == pytest.approx([0.6, 0.8, 0.9])
+    assert curve.h == pytest.approx((0.432, 0.72, 0.9))
+    assert curve.horizon_s == 28 * 86400
+    assert not curve.provisional
+    relative = (0.4 / 600) + (0.2 / 480) + (0.1 / 432)
+    assert curve.beliefs[0].deviation == pytest.approx(0.432 * math.sqrt(relative), rel=2e-3)
+
+
+def test_what_is_published_is_a_curve_that_viewers_can_be_judged_by():
+    season = Retention()
+    for k in (1, 2, 3):
+        crowd(season, k, 700 + k, 93)
+    found = orjson.loads(orjson.dumps(season.curve(4, LATER).published()))
+    curve = Curve.parse(found)
+    assert curve.of == 4
+    assert curve.n == (750, 750, 750)
+    assert found["provisional"] is False
+    for low, h, high in zip(found["h_low"], found["h"], found["h_high"], strict=True):
+        assert 0 < low < h < high < 1
+
+
+def test_an_audience_that_nobody_left_or_nobody_stayed_with_can_be_published():
+    for went, stayed in [(80, 0), (0, 80), (0, 0), (1, 0)]:
+        season = Retention()
+        for k in (1, 2):
+            crowd(season, k, went, stayed)
+        Curve.parse(season.curve(3, LATER).published())
+
+
+def test_a_curve_is_provisional_until_28_days_were_seen():
+    season = Retention()
+    crowd(season, 1, 60, 40)
+    young, old = season.curve(2, T0 + 7 * DAY_MS), season.curve(2, T0 + 29 * DAY_MS)
+    assert young.provisional
+    assert young.horizon_s == 7 * 86400
+    assert not old.provisional
+
+
+def test_a_season_of_unknown_length_waits():
+    season = Retention()
+    crowd(season, 1, 60, 40)
+    assert season.curve(0, LATER) is None
+    assert season.curve(1, LATER) is None
+
+
+def test_joining_at_episode_5_counts_from_5_on_only():
+    season = Retention()
+    crowd(season, 5, 80, 20)
+    curve = season.curve(6, LATER)
+    assert [it.n for it in curve.steps] == [0, 0, 0, 0, 100]
+    assert curve.steps[4].c == pytest.approx(0.8)
+    assert curve.horizon_s == 0
+    assert curve.published()["n"] == [0, 0, 0, 0, 100]
+
+
+def test_waiting_for_a_weekly_episode_is_no_drop_out():
+    season = Retention()
+    crowd(season, 1, 90, 10)
+    for number in range(100):
+        season.add(Passage(2, None, Row(T0 + number, 0)), open_ms=NOT_OUT)
+    assert season.curve(3, T0 + 6 * DAY_MS).steps[1].n == 0
+    season.opens(2, T0 + 7 * DAY_MS)
+    assert season.curve(3, T0 + 6 * DAY_MS).steps[1].n == 0
+    assert season.curve(3, T0 + 8 * DAY_MS).steps[1].n == 100
+    assert season.curve(3, T0 + 8 * DAY_MS).steps[1].horizon_s == 86400
+    for number in range(80):
+        waited, at = Row(T0 + number, 0), T0 + 7 * DAY_MS + HOUR_MS
+        season.add(Passage(2, waited, Row(T0 + number, at)))
+    done = season.curve(3, T0 + 36 * DAY_MS)
+    assert done.steps[1].c == pytest.approx(0.8)
+    assert done.gap_cdf[1] == 1  # an hour after it came out, not a week after the first
+
+
+def test_a_country_is_told_from_50_viewers_behind_every_episode_on():
+    season = Retention()
+    for k in (0, 1, 2):
+        crowd(season, k, 40, 10, "DE")
+        crowd(season, k, 40, 9, "FR")
+    assert season.curve(3, LATER, "DE").steps[0].c == pytest.approx(0.8)
+    assert season.curve(3, LATER, "FR") is None
+    assert season.curve(3, LATER, "IT") is None
+    assert season.completion(28 * 86400, LATER, "FR") is None
+    assert season.curve(3, LATER).steps[0].n == 99
+
+
+def test_counts_are_told_in_steps_of_50():
+    assert [in_steps(n) for n in (-1, 0, 49.9, 50, 99, 100, 1049)] == [0, 0, 0, 50, 50, 100, 1000]
+
+
+def test_completion_is_told_once_someone_could_have_been_watched_for_so_long():
+    season = Retention()
+    crowd(season, 0, 60, 40)
+    assert season.completion(7 * 86400, T0 + 6 * DAY_MS) is None
+    assert season.completion(7 * 86400, T0 + 8 * DAY_MS).c == pytest.approx(0.6)
+    assert season.completion(28 * 86400, T0 + 8 * DAY_MS) is None
+    for number in range(30):
+        before, now = Row(T0, 0), Row(T0, T0 + 20 * DAY_MS + number)
+        season.add(Passage(0, before, now))
+    assert season.completion(7 * 86400, LATER).c == pytest.approx(0.6)
+    assert season.completion(28 * 86400, LATER).c == pytest.approx(0.9)
+
+
+def test_a_larger_country_takes_the_table_of_the_smallest_and_is_told_from_then_on():
+    season = Retention()
+    for number in range(MOST_COUNTRIES):
+        crowd(season, 0, 0, 5 + number, f"A{number}")
+    crowd(season, 0, 0, 99, "US", at_ms=T0 + HOUR_MS)
+    assert "US" not in season.countries()
+    crowd(season, 0, 0, 1, "US", at_ms=T0 + HOUR_MS)
+    assert "US" in season.countries()
+    assert "A0" not in season.countries()
+    crowd(season, 1, 10, 50, "US", at_ms=T0 + HOUR_MS)  # who were there before do not count
+    assert season.curve(2, LATER, "US") is None
+    crowd(season, 1, 80, 20, "US", at_ms=T0 + 2 * HOUR_MS)
+    assert season.curve(2, LATER, "US").steps[0].c == pytest.approx(0.8)
+    assert season.curve(2, LATER).steps[0].n == 160
+
+
+def test_what_is_dumped_is_loaded():
+    season = Retention()
+    for k in (0, 1, 2):
+        crowd(season, k, 70, 30, "DE")
+        crowd(season, k, 30, 30, "")
+    season.opens(2, T0 + HOUR_MS)
+    again = Retention.load(orjson.loads(orjson.dumps(season.dump())))
+    assert again.dump() == season.dump()
+    assert again.curve(3, LATER, "DE") == season.curve(3, LATER, "DE")
