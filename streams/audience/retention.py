@@ -143,6 +143,12 @@ class Retention:
         """Those with tables of their own."""
         return sorted(name for name in self._groups if name)
 
+    def can_hook(self, country: str = "") -> bool:
+        """Whether enough have watched the second episode for it to be worth making a curve."""
+        group = self._groups.get(country)
+        second = group.passages.get(2) if group else None
+        return second is not None and second.entered() >= LEAST_VIEWERS
+
     def curve(self, of: int, clock_ms: int, country: str = "") -> SeasonCurve | None:
         """The curve of a season of ``of`` episodes as of ``clock_ms``.
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.decisions import Decisions
 from streams.audience.engagement import Engagement
-from streams.audience.passages import NOT_OUT
 from streams.audience.records import Lineage, Progress
 from streams.audience.retention import Retention
 from streams.signals import SIGNALS, Out
@@ -20,7 +19,7 @@ from streams.signals import SIGNALS, Out
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.audience.records import Passage, Record, Seat
+    from streams.audience.records import Record
     from streams.catalogue import Catalogue, Title
     from streams.rules import Rules
 
