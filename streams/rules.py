@@ -74,6 +74,10 @@ class Rules:
     """Without a curve there is no p: a week without an episode cools (weekly habits survive it)."""
     lapsed_after_s: float = 28 * 86400.0
 
+    # -- a title's audience -----------------------------------------------------------------------
+    least_viewers: int = 50
+    """Nothing that is told of a title's audience is about fewer viewers, or tells fewer apart."""
+
     # -- memory --------------------------------------------------------------------------------
     keep_coverage_s: float = 30 * 86400.0
     """Coverage of an episode is kept in detail this long after it was last watched."""

@@ -109,5 +109,3 @@ def length(title: Title | None, season: int) -> int:
     """How many episodes a season has; 0 while nobody knows."""
     found = title.seasons.get(season) if title else None
     return found.of if found else 0
-
-

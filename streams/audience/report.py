@@ -9,12 +9,14 @@ import orjson
 from streams.audience import hook_point
 from streams.audience.decisions import EVERYONE, length
 from streams.audience.hook_point import NONE
+from streams.audience.life_table import LOW
+from streams.audience.peers import line_name
+from streams.audience.retention import LEAST_VIEWERS
 from streams.signals import stamp
 
 if TYPE_CHECKING:
     from streams.audience.retention import Retention, SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
-    from streams.catalogue import Title
 
 WEEK_S, MONTH_S = 7 * 86400.0, 28 * 86400.0
 
@@ -50,8 +52,9 @@ def report_of(audience: TitleAudience, around: Surroundings) -> Report:
         of = length(title, number)
         if retention is not None and of:
             pooled = _curves(audience, number, of, around, fields)
-            lines[f"{audience.title_id}:{number}"] = _line(pooled)
+            lines[line_name(audience.title_id, number)] = _line(pooled)
             best = max((it for it in (best, _score(pooled)) if it is not None), default=None)
+    fields["audience"] = _json(audience.people.report(around.rules.least_viewers))
     ranks.append(("top:hooked", audience.title_id, best))
     return Report(fields, ranks, lines)
 
@@ -81,7 +84,8 @@ def _curves(
         place = f"{number}:{country}" if country else str(number)
         hook = audience.decisions.hooks.get((number, country), NONE)
         fields[f"curve:{place}"] = _json(curve.published())
-        told = hook_point.published(hook, curve, around.peers_of(audience.title_id, number, of))
+        peers = around.peers.h1_of_length(of, line_name(audience.title_id, number))
+        told = hook_point.published(hook, curve, peers)
         told["since"] = stamp(hook.since_ms) if hook.since_ms else None
         fields[f"hook:{place}"] = _json(told)
         if not country:
@@ -91,13 +95,13 @@ def _curves(
 
 def _score(curve: SeasonCurve | None) -> float | None:
     """How surely a season hooks from its beginning: the lower bound of H_1."""
-    if curve is None or curve.steps[0].n < hook_point.LEAST_VIEWERS:
+    if curve is None or curve.steps[0].n < LEAST_VIEWERS:
         return None
-    return curve.published()["h_low"][0]
+    return min(curve.h[0], curve.beliefs[0].quantile(LOW))
 
 
 def _line(curve: SeasonCurve | None) -> bytes | None:
-    if curve is None or curve.steps[0].n < hook_point.LEAST_VIEWERS:
+    if curve is None or curve.steps[0].n < LEAST_VIEWERS:
         return None
     return _json({"of": curve.of, "h1": round(curve.h[0], 3), "n": int(curve.steps[0].n)})
 

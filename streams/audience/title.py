@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.decisions import Decisions
 from streams.audience.engagement import Engagement
+from streams.audience.peers import Peers
+from streams.audience.people import People
 from streams.audience.records import Lineage, Progress
 from streams.audience.retention import Retention
 from streams.signals import SIGNALS, Out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streams.audience.records import Record
     from streams.catalogue import Catalogue, Title
     from streams.rules import Rules
@@ -31,6 +31,7 @@ WATCHED_MS = 29 * DAY_MS
 """and every day for this long: then nothing that is pending can change any more."""
 MOST_SEASONS = 200
 NO_MARK = Lineage(-1, 0, 0, 0)
+NO_PEERS = Peers()
 
 
 class Surroundings(NamedTuple):
@@ -38,15 +39,15 @@ class Surroundings(NamedTuple):
 
     catalogue: Catalogue
     rules: Rules
-    peers: Mapping[str, bytes]
+    peers: Peers = NO_PEERS
 
 
 class TitleAudience:
     """Counts of one title, and what has changed since they were last written."""
 
     __slots__ = (
-        "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "outbox", "place",
-        "retention", "seen", "title_id", "touched", "version",
+        "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "outbox", "people",
+        "place", "retention", "seen", "title_id", "touched", "version",
     )  # fmt: skip
 
     def __init__(self, title_id: str, rules: Rules) -> None:
@@ -58,6 +59,7 @@ class TitleAudience:
         self.due_ms = NEVER
         """When to look at it next."""
         self.engagement = Engagement(rules)
+        self.people = People()
         self.retention: dict[int, Retention] = {}
         self.decisions = Decisions(title_id)
         self.outbox: list[Out] = []
@@ -97,6 +99,7 @@ class TitleAudience:
         self.seen.setdefault(day_of(record.at_ms), set()).add(record.viewer)
         if isinstance(record, Progress):
             self.engagement.progress(record)
+            self.people.progress(record)
             if record.passages:
                 self._pass_on(record, around.catalogue.titles.get(self.title_id))
         else:
@@ -160,5 +163,3 @@ def opens_ms(title: Title | None, season: int, k: int) -> int:
 def day_of(at_ms: int) -> str:
     """The UTC day of an event time, ``2026-11-22``."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
-
-

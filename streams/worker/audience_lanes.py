@@ -1,8 +1,8 @@
 """The titles agent: partitions of ``title-progress`` side by side, each in its own order.
 
 For each batch: fold (pure) -> write every title's counts, report and outbox -> publish signals ->
-move the mark (and the hours to look at) -> ack. Every step may be repeated: marks in each title show
-what is applied already, and outboxes hold what must be sent again.
+move the mark (and the hours to look at) -> ack. Every step may be repeated: marks in each title
+show what is applied already, and outboxes hold what must be sent again.
 
 Batches gather for a moment, so a title that draws much of all viewing is written once for many
 records; reports are made at most once a second, and at the latest when the stream pauses.
@@ -10,7 +10,6 @@ records; reports are made at most once a second, and at the latest when the stre
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -191,7 +190,9 @@ class AudienceLane:
         return titles
 
     async def _write(self, titles: Sequence[TitleAudience], around: Surroundings) -> None:
-        writes, ranks, lines = [], [], {}
+        writes: list[TitleWrite] = []
+        ranks: list[Rank] = []
+        lines: dict[str, bytes | None] = {}
         for title in titles:
             if not title.touched and title.title_id not in self._owed:
                 continue

@@ -48,7 +48,7 @@ class TitleWrite(NamedTuple):
 
 
 class Rank(NamedTuple):
-    """A title's place in a public sorted set; no score takes it out."""
+    """A title's place in a public sorted set (``top:hours``); no score takes it out."""
 
     key: str
     title_id: str
@@ -147,7 +147,7 @@ class RedisAudienceStore:
 
     def __init__(self, settings: Settings, store: RedisStore) -> None:
         self._store = store
-        self._keys = Keys(settings.key_prefix)
+        self._keys, self._prefix = Keys(settings.key_prefix), settings.key_prefix
         self._ttl_s = settings.viewer_ttl_s
         self._script = Script("audience.lua")
 
@@ -202,7 +202,9 @@ class RedisAudienceStore:
         """See ``AudienceStore.rank``."""
         await self._store.ask(
             [
-                ("ZREM", key, title) if score is None else ("ZADD", key, score, title)
+                ("ZREM", self._prefix + key, title)
+                if score is None
+                else ("ZADD", self._prefix + key, score, title)
                 for key, title, score in ranks
             ]
         )
