@@ -16,7 +16,7 @@ from streams.audience.hook_point import NONE, Hook
 from streams.signals import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.audience.retention import Retention
     from streams.audience.title import Surroundings, TitleAudience
@@ -50,13 +50,22 @@ class Decisions:
         self.hooks = {(season, country): Hook(k, since) for season, country, k, since in hooks}
 
     def take(
-        self, audience: TitleAudience, title: Title | None, at_ms: int, around: Surroundings
+        self,
+        audience: TitleAudience,
+        title: Title | None,
+        at_ms: int,
+        moved: Sequence[int],
+        around: Surroundings,
     ) -> Iterator[str]:
-        """Decide at a whole hour; bodies of ``engagement-signals``."""
-        for number, retention in sorted(audience.retention.items()):
+        """Decide at a whole hour on the seasons that have ``moved``.
+
+        Returns:
+            Bodies of ``engagement-signals``.
+        """
+        for number in moved:
             of = length(title, number)
             if of:
-                yield from self._hook_points(number, of, retention, at_ms, around)
+                yield from self._hook_points(number, of, audience.retention[number], at_ms, around)
 
     # -- hook points -------------------------------------------------------------------------------
     def _hook_points(

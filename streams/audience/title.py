@@ -8,6 +8,7 @@ a slice of records begins or ends, or on when the hours are looked at.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.decisions import Decisions
@@ -29,6 +30,9 @@ LIVELY_MS = 25 * HOUR_MS
 """A title is looked at every hour for this long after its last record,"""
 WATCHED_MS = 29 * DAY_MS
 """and every day for this long: then nothing that is pending can change any more."""
+LEAST_NEWS, NEWS_SHARE = 10, 0.02
+"""A season is decided on anew at the whole hour after so many passages, and this share of all that
+there were: fewer could not move an estimate by much. Once a day it is in any case."""
 MOST_SEASONS = 200
 NO_MARK = Lineage(-1, 0, 0, 0)
 NO_PEERS = Peers()
@@ -46,8 +50,8 @@ class TitleAudience:
     """Counts of one title, and what has changed since they were last written."""
 
     __slots__ = (
-        "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "outbox", "people",
-        "place", "retention", "seen", "title_id", "touched", "version",
+        "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "news", "outbox",
+        "people", "place", "retention", "seen", "title_id", "touched", "version",
     )  # fmt: skip
 
     def __init__(self, title_id: str, rules: Rules) -> None:
@@ -61,6 +65,8 @@ class TitleAudience:
         self.engagement = Engagement(rules)
         self.people = People()
         self.retention: dict[int, Retention] = {}
+        self.news: dict[int, tuple[int, int]] = {}
+        """By season: passages since it was decided on, and ever."""
         self.decisions = Decisions(title_id)
         self.outbox: list[Out] = []
         self.place: tuple[str, int] = ("", -1)
@@ -117,6 +123,9 @@ class TitleAudience:
         for passage in record.passages:
             season.add(passage, record.seat.country, opens_ms(title, number, passage.k))
         self.changed.add(number)
+        fresh, ever = self.news.get(number, (0, 0))
+        count = len(record.passages)
+        self.news[number] = (fresh + count, ever + count)
 
     # -- hours -------------------------------------------------------------------------------------
     def pass_time(self, clock_ms: int, around: Surroundings) -> None:
@@ -134,14 +143,23 @@ class TitleAudience:
 
     def _decide(self, at_ms: int, around: Surroundings) -> None:
         self.touched = True
-        for number, season in self.retention.items():
-            season.compact(at_ms)
-            self.changed.add(number)
+        daily = at_ms % DAY_MS == 0
+        moved = [number for number in sorted(self.retention) if daily or self._has_news(number)]
+        for number in moved:
+            self.news[number] = (0, self.news[number][1])
+        if daily:
+            for number, season in self.retention.items():
+                season.compact(at_ms)
+                self.changed.add(number)
         title = around.catalogue.titles.get(self.title_id)
-        for body in self.decisions.take(self, title, at_ms, around):
+        for body in self.decisions.take(self, title, at_ms, moved, around):
             source, offset = self.place
             rank = sum(1 for out in self.outbox if out.offset == offset)
             self.outbox.append(Out(source, offset, 0, rank, SIGNALS, self.title_id, body))
+
+    def _has_news(self, season: int) -> bool:
+        fresh, ever = self.news[season]
+        return fresh >= max(LEAST_NEWS, NEWS_SHARE * ever)
 
     # -- records out -------------------------------------------------------------------------------
     def forget_sent(self, source: str, mark: int) -> None:
@@ -162,4 +180,9 @@ def opens_ms(title: Title | None, season: int, k: int) -> int:
 
 def day_of(at_ms: int) -> str:
     """The UTC day of an event time, ``2026-11-22``."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+    return _day(at_ms // DAY_MS)
+
+
+@lru_cache(maxsize=1000)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * DAY_MS / 1000, UTC).strftime("%Y-%m-%d")
