@@ -20,7 +20,7 @@ DAY_S = 86_400
 FULL_HORIZON_S = 28 * DAY_S
 """How long viewers must have been observed before leaving is told apart from a pause."""
 LEAST_VIEWERS = 50
-"""Where a hash does not say itself below how many viewers nothing is published."""
+"""Nothing is published of fewer viewers, unless the worker's settings say otherwise."""
 
 Number = int | float
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -56,6 +56,8 @@ class Facts:
     duration_s: float | None = None
     genres: tuple[str, ...] = ()
     creators: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """The service's own words for its creators, as ``new``."""
     themes: tuple[str, ...] = ()
     seasons: tuple[SeasonFacts, ...] = ()
 
@@ -102,7 +104,7 @@ class Curve:
     low: tuple[float, ...]
     """Lower 5 % bound of ``c``."""
     n: tuple[Number, ...]
-    """Viewers behind it."""
+    """Viewers behind it, rounded down to a multiple of the threshold (50)."""
     gap_s: tuple[float, ...] = ()
     gap_cdf: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -134,12 +136,17 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """The hook point of a season; ``k`` is None while no episode is one."""
+    """The hook point of a season; ``k`` is None while no episode is one.
+
+    Then ``p``, its bounds, ``certainty`` and ``n`` are those of episode 1.
+    """
 
     k: int | None = None
     of: int | None = None
     p: float | None = None
     """Of those who watched ``k``, who goes on to the end; from ``low`` to ``high``."""
+    certainty: float | None = None
+    """Probability that ``p`` is at least 70 %."""
     low: float | None = None
     high: float | None = None
     n: Number | None = None
@@ -180,10 +187,12 @@ class Season:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who watches: viewers by value, each count rounded down to a multiple of ``threshold``."""
+    """Who watches, once per season: viewers by value, each count rounded down.
+
+    To a multiple of the threshold (50), so that the difference of any two is 0 or at least that.
+    """
 
     n: int | None = None
-    threshold: int = LEAST_VIEWERS
     country: Mapping[str, int] = field(default_factory=dict)
     language: Mapping[str, int] = field(default_factory=dict)
     genre: Mapping[str, int] = field(default_factory=dict)

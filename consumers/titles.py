@@ -194,7 +194,7 @@ def read_facts(title_id: str, fields: Mapping[str, str]) -> Facts | None:
         return None
     read = _Fields(f"facts of title {title_id}", fields)
     own: dict[str, Any] = {name: fields.get(name) for name in _WORDS}
-    for name in ("genres", "creators", "themes"):
+    for name in ("genres", "creators", "labels", "themes"):
         own[name] = read.json(name, tuple[str, ...]) or ()
     own["seasons"] = read.json("seasons", tuple[SeasonFacts, ...]) or ()
     original = {"true": True, "false": False}.get(fields.get("original", ""))

@@ -50,14 +50,14 @@ def facts(**changes: Any) -> dict[str, Any]:
 def curve(**changes: Any) -> dict[str, Any]:
     """``curve:1``."""
     return {
-        "version": "c41",
+        "version": "1795376130",
         "episodes": 8,
         "c": C,
         "low": LOW,
         "high": HIGH,
         "se": [0.01] * 7,
-        "n": [1200, 700, 560, 530, 500, 480, 470],
-        "n_eff": [900.5, 600, 500, 480, 450, 430, 420],
+        "n": [1200, 700, 550, 500, 500, 450, 450],
+        "n_eff": [900, 600, 500, 450, 450, 400, 400],
         "gap_s": [0, 3600, 21600, DAY_S],
         "gap_cdf": [0, 0.5, 0.8, 1],
         "h": to_the_end(C),
@@ -77,7 +77,8 @@ def hook(**changes: Any) -> dict[str, Any]:
         "p": 0.885,
         "low": 0.8,
         "high": 0.95,
-        "n": 560,
+        "certainty": 0.996,
+        "n": 550,
         "h1": 0.4446,
         "share": 0.375,
         "lift": 0.26,
@@ -85,7 +86,7 @@ def hook(**changes: Any) -> dict[str, Any]:
         "horizon_s": 7 * DAY_S,
         "provisional": True,
         "since": "2026-11-20T18:00:00Z",
-        "version": "c41",
+        "version": "1795376130",
         **changes,
     }
 

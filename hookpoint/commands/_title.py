@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from consumers.engagement import LEAST_VIEWERS
 from consumers.titles import TitleReader
 from hookpoint.commands._tables import output, print_json, say
 from hookpoint.commands._writing import STDOUT
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from consumers.titles import Title
+    from hookpoint.title_report.model import Report
 
 LOOK_EVERY_S = 1.0
 """As often as a title's engagement is written."""
@@ -44,7 +46,7 @@ def show_title(settings: Settings, asked: Asked) -> None:
         BadTitleError: what is published cannot be read.
     """
     with TitleReader(settings) as reader:
-        _print(_found(reader, asked), asked)
+        _print(settings, _found(reader, asked), asked)
 
 
 def follow_title(settings: Settings, asked: Asked) -> None:
@@ -67,7 +69,7 @@ def follow_title(settings: Settings, asked: Asked) -> None:
                 console = output()
                 if console.is_terminal and not asked.as_json:
                     console.clear()
-                _print(found, asked)
+                _print(settings, found, asked)
             shown = found
             time.sleep(LOOK_EVERY_S)
 
@@ -88,7 +90,7 @@ def write_page(settings: Settings, asked: Asked, path: Path) -> None:
         raise typer.Exit(1) from error
     with TitleReader(settings) as reader:
         found = _found(reader, asked)
-    page = html_page(build_report(found, asked.season, asked.country))
+    page = html_page(_report(settings, found, asked))
     if str(path) == STDOUT:
         sys.stdout.write(page)
         return
@@ -116,11 +118,16 @@ def _found(reader: TitleReader, asked: Asked) -> Title:
     return found
 
 
-def _print(found: Title, asked: Asked) -> None:
+def _print(settings: Settings, found: Title, asked: Asked) -> None:
     if asked.as_json:
         print_json(_as_json(found, asked))
     else:
-        print_report(build_report(found, asked.season, asked.country))
+        print_report(_report(settings, found, asked))
+
+
+def _report(settings: Settings, found: Title, asked: Asked) -> Report:
+    least = getattr(settings.rules, "least_viewers", LEAST_VIEWERS)
+    return build_report(found, asked.season, asked.country, least)
 
 
 def _as_json(found: Title, asked: Asked) -> dict[str, Any]:

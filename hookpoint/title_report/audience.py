@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.engagement import LEAST_VIEWERS
 from hookpoint.title_report.model import Chart, Row, Section
 from hookpoint.title_report.words import count, hours, local_hours, named, share
 
@@ -26,9 +25,8 @@ SHOWN = 8
 """Values per facet."""
 
 
-def audience_section(audience: Audience | None) -> Section:
-    """Who watches; None or an empty audience says that it is withheld."""
-    least = LEAST_VIEWERS if audience is None else audience.threshold
+def audience_section(audience: Audience | None, least: int) -> Section:
+    """Who watches; what is said of fewer than ``least`` is that it is withheld."""
     if audience is None or not audience.n:
         note = f"Withheld: fewer than {least} viewers so far."
         return Section("Who watches", notes=(note,))
@@ -69,7 +67,7 @@ def _facet_chart(facet: str, counts: Mapping[str, int], n: int) -> Chart:
     )
 
 
-def reach_section(reach: Reach | None, least: int = LEAST_VIEWERS) -> Section:
+def reach_section(reach: Reach | None, least: int) -> Section:
     """Where it is watched, and where it travels. Countries below ``least`` starters are folded."""
     heading = "Where it reaches"
     if reach is None:

@@ -8,7 +8,7 @@ from consumers.engagement import LEAST_VIEWERS, Engagement, Facts
 from hookpoint.commands._tables import clock, moment
 from hookpoint.title_report.audience import audience_section, reach_section, voices_section
 from hookpoint.title_report.model import Report, Section
-from hookpoint.title_report.season import hook_pairs, season_section
+from hookpoint.title_report.season import Context, hook_pairs, season_section
 from hookpoint.title_report.words import count, hours, named, share
 
 if TYPE_CHECKING:
@@ -30,13 +30,19 @@ def chosen_season(title: Title, wanted: int | None) -> int | None:
     return max(seasons, default=None)
 
 
-def build_report(title: Title, season: int | None = None, country: str | None = None) -> Report:
+def build_report(
+    title: Title,
+    season: int | None = None,
+    country: str | None = None,
+    least: int = LEAST_VIEWERS,
+) -> Report:
     """All that there is to say about ``title``.
 
     Args:
         title: as it was read.
         season: shown in full; None shows the last one that has been watched.
         country: whose curve to show, ISO 3166-1 alpha-2; None shows everybody's.
+        least: the workers' threshold: of fewer viewers nothing is published.
     """
     engagement = title.engagement or Engagement()
     sections = [_facts_section(title), _headline(engagement)]
@@ -44,13 +50,15 @@ def build_report(title: Title, season: int | None = None, country: str | None = 
     if shown is not None:
         updated_at, runtimes = engagement.updated_at, _runtimes_s(title, shown)
         part = engagement.seasons[shown]
-        sections.append(season_section(shown, part, runtimes, country, updated_at))
+        context = Context(country, updated_at, least)
+        sections.append(season_section(shown, part, runtimes, context))
         sections += _other_seasons(engagement, shown)
     if country is not None:
         sections.append(_in_country(engagement, country))
-    audience = engagement.audience
-    least = LEAST_VIEWERS if audience is None else audience.threshold
-    sections += [audience_section(audience), reach_section(engagement.reach, least)]
+    sections += [
+        audience_section(engagement.audience, least),
+        reach_section(engagement.reach, least),
+    ]
     voices = voices_section(engagement)
     if voices is not None:
         sections.append(voices)
@@ -76,6 +84,7 @@ def _facts_section(title: Title) -> Section:
         ("genres", ", ".join(facts.genres)),
         ("themes", ", ".join(facts.themes)),
         ("creators", ", ".join(facts.creators)),
+        ("labels", ", ".join(facts.labels)),
         ("language", facts.language or ""),
         ("country", facts.country or ""),
         ("original", made_for),

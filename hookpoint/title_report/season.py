@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.engagement import CountryCurve
 from hookpoint.commands._tables import clock
@@ -21,22 +21,21 @@ HOOKS_FROM = 0.70
 """The share that goes on to the end from which an episode is a hook point."""
 
 
-def season_section(
-    number: int,
-    season: Season,
-    runtimes_s: Mapping[str, Number],
-    country: str | None,
-    updated_at: datetime | None,
-) -> Section:
-    """How season ``number`` (0 for a film) is watched; its curve is ``country``'s, if one is named.
+class Context(NamedTuple):
+    """How a season is to be told."""
 
-    Args:
-        number: which season.
-        season: what is published about it.
-        runtimes_s: of its episodes, by number.
-        country: ISO 3166-1 alpha-2, or None for everywhere.
-        updated_at: the event time of what is published.
-    """
+    country: str | None
+    """Whose curve, ISO 3166-1 alpha-2; None for everybody's."""
+    updated_at: datetime | None
+    """The event time of what is published."""
+    least: int
+    """Of fewer viewers nothing is published."""
+
+
+def season_section(
+    number: int, season: Season, runtimes_s: Mapping[str, Number], context: Context
+) -> Section:
+    """How season ``number`` (0 for a film) is watched; ``runtimes_s`` are by episode number."""
     figures = season.figures
     pairs = [
         ("starters", count(figures.starters)),
@@ -51,14 +50,17 @@ def season_section(
     ]
     charts, notes = [], []
     if number:
-        own = CountryCurve(season.curve, season.hook)
+        own, country = CountryCurve(season.curve, season.hook), context.country
         curves = own if country is None else season.countries.get(country, CountryCurve())
         pairs += hook_pairs(curves.hook)
         if curves.curve is not None:
-            charts.append(curve_chart(number, curves.curve, curves.hook, country))
-        notes += _curve_notes(season, curves, country, updated_at)
+            charts.append(curve_chart(number, curves.curve, curves.hook, context))
+        notes += _curve_notes(season, curves, context)
     if season.dropoff or season.episodes:
         charts.append(_dropoff_chart(number, season, runtimes_s))
+    if season.episodes.keys() - season.dropoff.keys():
+        few = f"episodes with fewer than {context.least} starters"
+        notes.append(f"Where viewers leave is withheld for {few}.")
     heading = f"Season {number}" if number else "The film"
     return Section(heading, named(pairs), tuple(charts), tuple(notes))
 
@@ -73,21 +75,22 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
         where = f"none yet: after no episode of {of} do {share(HOOKS_FROM)} surely go on to the end"
     else:
         where = (
-            f"episode {hook.k} of {of}: {share(hook.p)}{between(hook.low, hook.high)} of the "
-            f"{count(hook.n)} who watched it go on to the end"
+            f"episode {hook.k} of {of}: {share(hook.p)}{between(hook.low, hook.high)} of those "
+            f"who watched it go on to the end, {count(hook.n)} viewers or more"
         )
     return [
         ("hook point", where),
         ("go on to the end from episode 1", share(hook.h1)),
+        ("certain that 70 % do", share(hook.certainty) if hook.k is not None else ""),
         ("lift over an even loss", points(hook.lift)),
         ("beside seasons of the same length", points(hook.lift_peers)),
-        ("hook point since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
+        ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
     ]
 
 
-def curve_chart(number: int, curve: Curve, hook: Hook | None, country: str | None) -> Chart:
+def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) -> Chart:
     """Who goes on from each episode, and who to the end, with bounds; the hook point is marked."""
-    marked = hook.k if hook is not None else None
+    marked, country = (hook.k if hook is not None else None), context.country
     rows, told = [], []
     for place, (c, h) in enumerate(zip(curve.c, curve.finish(), strict=True)):
         episode = place + 1
@@ -95,12 +98,8 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, country: str | Non
         end_bounds = _bounds(curve.h_low, curve.h_high, place)
         to_next = share(c) + between(*(next_bounds or (None, None)))
         to_end = share(h) + between(*(end_bounds or (None, None)))
-        cells = (
-            to_next,
-            to_end,
-            count(curve.n[place]),
-            "◀ hook point" if episode == marked else "",
-        )
+        behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
+        cells = (to_next, to_end, behind, "◀ hook point" if episode == marked else "")
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
@@ -120,9 +119,8 @@ def _bounds(lows: tuple[float, ...], highs: tuple[float, ...], place: int) -> Bo
     return (lows[place], highs[place]) if lows and highs else None
 
 
-def _curve_notes(
-    season: Season, curves: CountryCurve, country: str | None, updated_at: datetime | None
-) -> list[str]:
+def _curve_notes(season: Season, curves: CountryCurve, context: Context) -> list[str]:
+    country = context.country
     what = "The curve" if country is None else f"The curve of {country}"
     if curves.curve is None:
         others = ", ".join(code for code, each in season.countries.items() if each.curve)
@@ -130,7 +128,7 @@ def _curve_notes(
         why = "too few viewers have finished an episode, or the season's length is unknown"
         return [f"{what} is not there yet: {why}.{there}"]
     if curves.curve.provisional:
-        return [provisional(what, curves.curve.horizon_s, updated_at)]
+        return [provisional(what, curves.curve.horizon_s, context.updated_at)]
     return []
 
 

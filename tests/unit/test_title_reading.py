@@ -54,7 +54,7 @@ def test_what_a_newer_worker_adds_is_ignored():
             "audience": {"n": 100, "mood": {"good": 50}},
         }
     )
-    assert found.seasons[1].curve.version == "c41"
+    assert found.seasons[1].curve.version == "1795376130"
     assert list(found.seasons[1].countries) == ["DE"]
     assert found.audience.n == 100
 

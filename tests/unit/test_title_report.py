@@ -60,8 +60,11 @@ def test_the_curve_is_drawn_with_its_bounds_and_the_hook_point_marked(shown):
     assert first, text
     marked = [line for line in text.splitlines() if "◀ hook point" in line]
     assert len(marked) == 1
-    assert re.match(r"3 +█+░ +96 % \(94-98 %\) +89 % \(80-95 %\) +560", marked[0])
-    assert "episode 3 of 8: 88 % (80-95 %) of the 560 who watched it go on to the end" in text
+    assert re.match(r"3 +█+░ +96 % \(94-98 %\) +89 % \(80-95 %\) +550", marked[0])
+    assert (
+        "episode 3 of 8: 88 % (80-95 %) of those who watched it go on to the end, 550 viewers"
+        in text
+    )
     assert re.search(r"lift over an even loss +\+26 points", text)
 
 
@@ -93,7 +96,7 @@ def test_the_audience_is_shown_in_shares_of_what_is_published(shown):
     assert "viewers counted here  at least 1,500" in text
 
 
-def test_what_is_withheld_is_said_with_the_threshold(shown):
+def test_what_is_withheld_is_said_with_the_threshold(shown, capsys):
     text = shown(a_title())
     assert "what has fewer than 50 viewers is withheld" in text
     assert "Withheld altogether: device, age; no value is known of 50 viewers." in text
@@ -101,8 +104,15 @@ def test_what_is_withheld_is_said_with_the_threshold(shown):
     few = shown(a_title(audience=None, reach=None))
     assert "Withheld: fewer than 50 viewers so far." in few
     assert "Withheld: no country has 50 starters yet." in few
-    other = shown(a_title(audience={"n": 200, "threshold": 100, "country": {"DE": 100}}))
-    assert "what has fewer than 100 viewers is withheld" in other
+    assert "Where viewers leave is withheld for episodes with fewer than 50" not in text
+    one = {"dropoff:1": {"1": [0.05] * 20}}
+    assert "Where viewers leave is withheld for episodes with fewer than 50" in shown(
+        a_title(**one)
+    )
+    curve = {"curve:1": hashes.curve(n=[1200, 700, 550, 500, 50, 0, 0])}
+    assert re.search(r"^7 .* under 50 *$", shown(a_title(**curve)), re.MULTILINE)
+    print_report(build_report(a_title(), least=100))
+    assert "what has fewer than 100 viewers is withheld" in capsys.readouterr().out
 
 
 def test_reach_says_where_it_travels_beside_home(shown):
