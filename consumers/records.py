@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+ABOUT_TITLES = "title."
+"""How the type of a signal begins that is about a title, not about a viewer."""
+
+
 class BadRecordError(ValueError):
     """A record breaks the contract of its topic; ``reason`` is one word to count by."""
 
@@ -47,7 +51,7 @@ class Signal:
     id: str
     source: str
     type: str
-    """``viewer.hooked``, ``viewer.cooled`` and so on."""
+    """``viewer.hooked``, ``viewer.cooled`` and so on; of a title ``title.hook_point`` and so on."""
     subject: str
     """Whom it is about: the viewer id, or the title id of a ``title.`` signal."""
     time: datetime
@@ -55,14 +59,18 @@ class Signal:
     viewer: str | None
     title_id: str | None
     season: int | None
+    country: str | None
+    """Of a ``title.`` signal: the country whose viewers it is about; None for all."""
     state: str | None
     basis: str | None
     """``audience`` (the title's curve) or ``pace`` (there is no curve yet)."""
     p: float | None
-    """Probability 0..1 to finish the season; None on basis ``pace``."""
+    """Probability 0..1 to finish the season; None on basis ``pace``. Of ``title.hook_point``, the
+    share that does; of ``title.trending``, how likely such a burst is by chance."""
     interval: tuple[float, float] | None
+    """Of ``p``: ``data`` has it as ``interval``, or as ``low`` and ``high``."""
     k: int | None
-    """Completed episodes, out of ``of``."""
+    """Completed episodes, out of ``of``; of ``title.hook_point``, the episode that is one."""
     of: int | None
     because: Mapping[str, Any]
     """The numbers behind the decision."""
@@ -72,6 +80,16 @@ class Signal:
     """Id of the earlier signal that this one takes back."""
     data: Mapping[str, Any]
     """The whole ``data`` of the event, unlisted fields included."""
+
+    @property
+    def is_about_title(self) -> bool:
+        """Whether it is about a title's audience and not about one viewer."""
+        return self.type.startswith(ABOUT_TITLES)
+
+    @property
+    def who(self) -> str | None:
+        """The viewer that it is about; None if it is about a title."""
+        return None if self.is_about_title else self.viewer or self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +165,6 @@ def parse_signal(record: RawRecord) -> Signal:
     """
     event = _json_object(record.value)
     data = _field(event, "data", dict)
-    interval = _field(data, "interval", list, required=False)
     return Signal(
         id=_text(event, "id"),
         source=_text(event, "source"),
@@ -157,10 +174,11 @@ def parse_signal(record: RawRecord) -> Signal:
         viewer=_optional_text(data, "viewer"),
         title_id=_optional_text(data, "title_id"),
         season=_optional_int(data, "season"),
+        country=_optional_text(data, "country"),
         state=_optional_text(data, "state"),
         basis=_optional_text(data, "basis"),
         p=_optional_number(data, "p"),
-        interval=None if interval is None else _pair(interval),
+        interval=_interval(data),
         k=_optional_int(data, "k"),
         of=_optional_int(data, "of"),
         because=_field(data, "because", dict, required=False) or {},
@@ -292,6 +310,14 @@ def _own_headers(text: str) -> Headers | None:
         return None if found is None else from_json(found)
     except ValueError as error:
         raise BadRecordError("headers", f"are not as documented: {error}") from error
+
+
+def _interval(data: Mapping[str, Any]) -> tuple[float, float] | None:
+    ends = _field(data, "interval", list, required=False)
+    if ends is not None:
+        return _pair(ends)
+    low, high = (_optional_number(data, name) for name in ("low", "high"))
+    return None if low is None or high is None else (low, high)
 
 
 def _pair(values: list[Any]) -> tuple[float, float]:

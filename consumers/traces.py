@@ -11,6 +11,7 @@ import orjson
 
 from config.topics import topic_specs
 from consumers.feed import Feed
+from consumers.records import ABOUT_TITLES
 from streams.signals import stamp
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def traces(settings: Settings, viewer: str, tell: Tell) -> dict[str, list[dict[s
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for spec in viewer_topics(settings):
-        search = Search(viewer, by_key=spec.key == "viewer")
+        has_titles = spec.name == settings.topics.signals
+        search = Search(viewer, by_key=spec.key == "viewer", has_titles=has_titles)
         theirs = found[spec.name] = []
         read = 0
         feed = Feed(settings, spec.name)
@@ -70,18 +72,25 @@ class Search:
     Args:
         viewer: whose.
         by_key: the topic's records bear the viewer's id as their key.
+        has_titles: some are about a title instead, which may be called as the viewer is.
     """
 
-    def __init__(self, viewer: str, *, by_key: bool) -> None:
+    def __init__(self, viewer: str, *, by_key: bool, has_titles: bool = False) -> None:
         self._viewer = viewer
         self._name = viewer.encode()
         self._by_key = by_key
+        self._has_titles = has_titles
         # What every way to write the name in JSON has in it, so that few values must be parsed.
         self._needle = max(PLAIN.findall(self._name), key=len, default=b"")
         self._quoted = (orjson.dumps(viewer), json.dumps(viewer).encode())
 
     def finds(self, record: RawRecord) -> bool:
         """By the record's key, that of the record in a dead letter, or what its value names."""
+        return self._matches(record) and not (
+            self._has_titles and _is_about_title(record.value or b"")
+        )
+
+    def _matches(self, record: RawRecord) -> bool:
         headers = record.headers
         if self._by_key and record.key == self._name:
             return True
@@ -108,6 +117,14 @@ class Search:
             return self._needle in packed and ["ce_subject", self._viewer] in orjson.loads(packed)
         except (orjson.JSONDecodeError, TypeError):  # no headers, or not kept
             return False
+
+
+def _is_about_title(value: bytes) -> bool:
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and str(body.get("type")).startswith(ABOUT_TITLES)
 
 
 def _readable(record: RawRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hookpoint.commands import (
     rejects,
     replay,
     stack,
+    title,
     viewer,
     worker,
 )
@@ -27,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (stack, kafka, worker, replay, demo, look, viewer, rejects, bench, capacity):
+for module in (stack, kafka, worker, replay, demo, look, title, viewer, rejects, bench, capacity):
     module.register(app)
 
 

@@ -44,6 +44,9 @@ STATE_STYLES = {
     "lapsed": "red",
     "retracted": "magenta",
     "hook_point": "bold magenta",
+    "trending": "bold yellow",
+    "travels": "bold blue",
+    "breakthrough": "bold green",
 }
 
 

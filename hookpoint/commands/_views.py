@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from consumers.records import Session, Signal
 
 TIME = Column("time (UTC)", 19)
+DAY_S = 86_400
+SHOWN_IN_COLUMNS = {"title_id", "season", "country", "state", "k", "of"}
+"""Of a title's signal; the rest of its data are the reasons."""
 
 
 def place(title_id: str | None, season: int | None, episode: int | None = None) -> Text:
@@ -40,10 +43,10 @@ def short_type(signal_type: str) -> str:
 
 
 def _signal_row(signal: Signal) -> list[Text]:
-    sure = percent(signal.p)
-    if sure is not None and signal.interval is not None:
-        low, high = signal.interval
-        sure += f" ({low * 100:.0f}-{high * 100:.0f})"
+    return _title_row(signal) if signal.is_about_title else _viewer_row(signal)
+
+
+def _viewer_row(signal: Signal) -> list[Text]:
     why = ", ".join(_reason(name, value) for name, value in signal.because.items())
     if signal.retracts is not None:
         why = f"takes back {signal.retracts}" + (f", {why}" if why else "")
@@ -52,12 +55,53 @@ def _signal_row(signal: Signal) -> list[Text]:
         state_cell(short_type(signal.type)),
         cell(signal.viewer or signal.subject),
         place(signal.title_id, signal.season),
-        cell(sure),
-        cell(
-            None if signal.k is None else f"{signal.k} of {'?' if signal.of is None else signal.of}"
-        ),
+        cell(_sure(signal)),
+        cell(_so_far(signal)),
         cell(": ".join(part for part in (signal.basis, why) if part) or None, "dim"),
     ]
+
+
+def _title_row(signal: Signal) -> list[Text]:
+    # Of a burst, p is something else: it stays among the reasons.
+    has_share = signal.type == "title.hook_point"
+    shown = SHOWN_IN_COLUMNS | ({"p", "low", "high"} if has_share else set())
+    reasons = (_title_reason(name, it) for name, it in signal.data.items() if name not in shown)
+    why = ", ".join(reason for reason in reasons if reason)
+    return [
+        cell(moment(signal.time)),
+        state_cell(short_type(signal.type)),
+        cell("audience" if signal.country is None else f"audience in {signal.country}"),
+        place(signal.title_id or signal.subject, signal.season),
+        cell(_sure(signal) if has_share else None),
+        cell(_so_far(signal)),
+        cell(": ".join(part for part in (signal.state, why) if part) or None, "dim"),
+    ]
+
+
+def _sure(signal: Signal) -> str | None:
+    sure = percent(signal.p)
+    if sure is not None and signal.interval is not None:
+        low, high = signal.interval
+        sure += f" ({low * 100:.0f}-{high * 100:.0f})"
+    return sure
+
+
+def _so_far(signal: Signal) -> str | None:
+    return None if signal.k is None else f"{signal.k} of {'?' if signal.of is None else signal.of}"
+
+
+def _title_reason(name: str, value: Any) -> str:
+    """``n 560``; nothing for what is not so, or not known."""
+    if value is None or value is False:
+        return ""
+    word = name.replace("_", " ")
+    if value is True:
+        return word
+    if name.endswith("_s") and isinstance(value, int | float):
+        return f"{word.removesuffix(' s')} {value / DAY_S:.3g} days"
+    if isinstance(value, list):
+        return f"{word} {', '.join(map(str, value))}"
+    return f"{word} {value:.3g}" if isinstance(value, float) else f"{word} {value}"
 
 
 def _reason(name: str, value: Any) -> str:
@@ -109,7 +153,7 @@ SIGNALS: View[Signal] = View(
     noun="signals",
     columns=(
         TIME,
-        Column("signal", 10),
+        Column("signal", 12),
         Column("who", 16, most=LONGEST_NAME),
         Column("title", 18, most=LONGEST_NAME),
         Column("p (interval)", 14),

@@ -77,23 +77,30 @@ def signals(  # noqa: PLR0913, PLR0917  # each argument is an option
     follow: Follow = False,
     from_start: FromStart = False,
     viewer: OneViewer = None,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="Only about this title, its viewers' too.", callback=_utf8),
+    ] = None,
     signal_type: Annotated[
-        str | None, typer.Option("--type", help="Only this type: hooked, cooled, ...")
+        str | None, typer.Option("--type", help="Only this type: hooked, trending, ...")
     ] = None,
     limit: Limit = None,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Who is hooked, cooled, done: the latest signals, or each as it happens."""
+    """Who is hooked or done, which titles hook or trend: the latest signals, or as it happens."""
     from consumers.signals import Signal, SignalReader  # noqa: PLC0415  # imports Kafka
     from hookpoint.commands._following import Show, Wish  # noqa: PLC0415
     from hookpoint.commands._views import SIGNALS, short_type  # noqa: PLC0415
 
     def wanted(signal: Signal) -> bool:
-        about = signal.viewer or signal.subject
         types = (signal.type, short_type(signal.type))
-        return (viewer is None or about == viewer) and (signal_type or types[0]) in types
+        return (
+            (viewer is None or signal.who == viewer)
+            and (title is None or signal.title_id == title)
+            and (signal_type or types[0]) in types
+        )
 
-    filters = _filters({"of viewer": viewer, "of type": signal_type})
+    filters = _filters({"of viewer": viewer, "of title": title, "of type": signal_type})
     with clear_errors() as settings, SignalReader(settings) as reader:
         Show(reader, SIGNALS, Wish(follow, from_start, limit, as_json, filters, wanted)).run()
 
@@ -144,13 +151,14 @@ def clear_errors() -> Iterator[Settings]:
     from config.wrong import refused_by_redis  # noqa: PLC0415
     from consumers.feed import ReaderError  # noqa: PLC0415
     from consumers.profiles import BadProfileError  # noqa: PLC0415
+    from consumers.titles import BadTitleError  # noqa: PLC0415
     from hookpoint.commands._tables import say  # noqa: PLC0415
 
     settings = Settings()
     try:
         with _only_our_words():
             yield settings
-    except (ReaderError, BadProfileError) as error:
+    except (ReaderError, BadProfileError, BadTitleError) as error:
         say(f"hookpoint: {error}")
         raise typer.Exit(1) from error
     except (RedisError, RedisClusterException) as error:

@@ -83,6 +83,9 @@ class View:
     def why(self, signal: Signal) -> str:
         """A signal in words."""
         title = self._names.get(signal.title_id or "", signal.title_id or "?")
+        if signal.is_about_title:
+            where = f" in {signal.country}" if signal.country else ""
+            return f"{title} {signal.type.partition('.')[2]} {signal.state or ''}{where}"
         so_far = f"{signal.k} of {signal.of} episodes" if signal.k is not None else ""
         if signal.p is not None:
             span = (

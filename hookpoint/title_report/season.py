@@ -1,0 +1,178 @@
+"""The part of a report that is about one season, or the film itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from consumers.engagement import CountryCurve
+from hookpoint.commands._tables import clock
+from hookpoint.title_report.model import Chart, Row, Section
+from hookpoint.title_report.words import between, count, hours, named, points, provisional, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from consumers.engagement import Curve, Hook, Number, Season
+    from hookpoint.title_report.model import Bounds
+
+BINS = 20
+HOOKS_FROM = 0.70
+"""The share that goes on to the end from which an episode is a hook point."""
+
+
+class Context(NamedTuple):
+    """How a season is to be told."""
+
+    country: str | None
+    """Whose curve, ISO 3166-1 alpha-2; None for everybody's."""
+    updated_at: datetime | None
+    """The event time of what is published."""
+    least: int
+    """Of fewer viewers nothing is published."""
+
+
+def season_section(
+    number: int, season: Season, runtimes_s: Mapping[str, Number], context: Context
+) -> Section:
+    """How season ``number`` (0 for a film) is watched; ``runtimes_s`` are by episode number."""
+    figures = season.figures
+    pairs = [
+        ("starters", count(figures.starters)),
+        ("watched 70 %", count(figures.watchers)),
+        ("completed", count(figures.completers)),
+        ("hours", hours(figures.hours)),
+        ("completed within 7 days", share(figures.completion_7d)),
+        ("completed within 28 days", share(figures.completion_28d)),
+        ("completers within 24 hours", share(figures.binge_24h)),
+        ("completers within a week", share(figures.binge_7d)),
+        ("began it again", count(figures.rewatch_starters)),
+    ]
+    charts, notes = [], []
+    if number:
+        own, country = CountryCurve(season.curve, season.hook), context.country
+        curves = own if country is None else season.countries.get(country, CountryCurve())
+        pairs += hook_pairs(curves.hook)
+        if curves.curve is not None:
+            charts.append(curve_chart(number, curves.curve, curves.hook, context))
+        notes += _curve_notes(season, curves, context)
+    if season.dropoff or season.episodes:
+        charts.append(_dropoff_chart(number, season, runtimes_s))
+    if season.episodes.keys() - season.dropoff.keys():
+        few = f"episodes with fewer than {context.least} starters"
+        notes.append(f"Where viewers leave is withheld for {few}.")
+    heading = f"Season {number}" if number else "The film"
+    return Section(heading, named(pairs), tuple(charts), tuple(notes))
+
+
+# -- hook point and curve --------------------------------------------------------------------------
+def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
+    """The hook point in words; empty if nothing is said about one."""
+    if hook is None:
+        return []
+    of = "?" if hook.of is None else hook.of
+    if hook.k is None:
+        where = f"none yet: after no episode of {of} do {share(HOOKS_FROM)} surely go on to the end"
+    else:
+        where = (
+            f"episode {hook.k} of {of}: {share(hook.p)}{between(hook.low, hook.high)} of those "
+            f"who watched it go on to the end, {count(hook.n)} viewers or more"
+        )
+    return [
+        ("hook point", where),
+        ("go on to the end from episode 1", share(hook.h1)),
+        ("certain that 70 % do", share(hook.certainty) if hook.k is not None else ""),
+        ("lift over an even loss", points(hook.lift)),
+        ("beside seasons of the same length", points(hook.lift_peers)),
+        ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) -> Chart:
+    """Who goes on from each episode, and who to the end, with bounds; the hook point is marked."""
+    marked, country = (hook.k if hook is not None else None), context.country
+    rows, told = [], []
+    for place, (c, h) in enumerate(zip(curve.c, curve.finish(), strict=True)):
+        episode = place + 1
+        next_bounds = _bounds(curve.low, curve.high, place)
+        end_bounds = _bounds(curve.h_low, curve.h_high, place)
+        to_next = share(c) + between(*(next_bounds or (None, None)))
+        to_end = share(h) + between(*(end_bounds or (None, None)))
+        behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
+        cells = (to_next, to_end, behind, "◀ hook point" if episode == marked else "")
+        bounds = (next_bounds, end_bounds)
+        rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
+        told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
+    where = f" in {country}" if country else ""
+    point = f" The hook point is episode {marked}." if marked is not None else ""
+    return Chart(
+        name=f"curve-{number}",
+        shape="bounds",
+        caption=f"Who goes on{where}, by the last episode watched",
+        headings=("episode", "go on to the next", "next", "to the end", "viewers", ""),
+        rows=tuple(rows),
+        alt=f"Share of viewers{where} who go on after each episode. {'; '.join(told)}.{point}",
+    )
+
+
+def _bounds(lows: tuple[float, ...], highs: tuple[float, ...], place: int) -> Bounds:
+    return (lows[place], highs[place]) if lows and highs else None
+
+
+def _curve_notes(season: Season, curves: CountryCurve, context: Context) -> list[str]:
+    country = context.country
+    what = "The curve" if country is None else f"The curve of {country}"
+    if curves.curve is None:
+        others = ", ".join(code for code, each in season.countries.items() if each.curve)
+        there = f" There is one for: {others}." if country is not None and others else ""
+        why = "too few viewers have finished an episode, or the season's length is unknown"
+        return [f"{what} is not there yet: {why}.{there}"]
+    if curves.curve.provisional:
+        return [provisional(what, curves.curve.horizon_s, context.updated_at)]
+    return []
+
+
+# -- where in an episode people leave --------------------------------------------------------------
+def _dropoff_chart(number: int, season: Season, runtimes_s: Mapping[str, Number]) -> Chart:
+    names = sorted({*season.dropoff, *season.episodes}, key=_in_order)
+    rows, told = [], []
+    for name in names:
+        left = season.dropoff.get(name, ())
+        where = _where_most_leave(left, runtimes_s.get(name))
+        label = name if number else "film"
+        rows.append(Row(label, left, (*_episode_cells(season, name), where)))
+        if where:
+            told.append(f"{label}: {where}")
+    return Chart(
+        name=f"dropoff-{number}",
+        shape="profile",
+        caption="Where in an episode viewers leave and do not come back, by twentieths of it",
+        headings=(
+            "episode", "left at", "starters", "watched", "completed", "hours", "most leave at",
+        ),
+        rows=tuple(rows),
+        alt=f"Share of starters who leave in each twentieth of an episode. {'; '.join(told)}.",
+    )  # fmt: skip
+
+
+def _episode_cells(season: Season, name: str) -> tuple[str, ...]:
+    figures = season.episodes.get(name)
+    if figures is None:
+        return ("", "", "", "")
+    counts = (figures.starters, figures.watchers, figures.completers)
+    return (*map(count, counts), hours(figures.hours))
+
+
+def _where_most_leave(left: tuple[float, ...], runtime_s: Number | None) -> str:
+    if not left or not max(left) > 0:
+        return ""
+    worst = left.index(max(left))
+    start, end = worst / len(left), (worst + 1) / len(left)
+    where = f"{start * 100:.0f}-{end * 100:.0f} %"
+    if runtime_s:
+        where += f", {clock(start * runtime_s)}-{clock(end * runtime_s)}"
+    return f"{where}: {left[worst] * 100:.1f} % of starters"
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    return (int(name), name) if name.isdecimal() else (0, name)
