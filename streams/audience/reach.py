@@ -1,0 +1,131 @@
+"""How far from home a title is watched.
+
+Hours by country and language of the session, signed. A cell is published only if enough viewers
+began the title there (see ``People.at_least``). The rest goes under ``other``, which must itself
+hold enough viewers, or the next smallest cells go there as well until it does: what is left after
+subtracting all cells from the whole is then always a crowd. Hours are rounded to two digits, and
+every share is made of what is published.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.audience.diversity import entropy_bits, evenness
+from streams.audience.tally import OTHER, Tally, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streams.audience.records import Figures, Session
+
+HOUR_MS = 3_600_000
+
+
+class Home(NamedTuple):
+    """Where a title comes from; empty where the catalogue does not say."""
+
+    country: str
+    language: str
+
+
+class Reach:
+    """Time spent with a title by country and by language of the audio."""
+
+    __slots__ = ("_countries", "_languages")
+
+    def __init__(self) -> None:
+        self._countries = Tally()
+        self._languages = Tally()
+
+    def dump(self) -> list[Any]:
+        """All sums in milliseconds, JSON-able."""
+        return [self._countries.sums, self._languages.sums]
+
+    def load(self, dumped: Sequence[Any]) -> None:
+        """Take up what ``dump`` gave."""
+        countries, languages = dumped
+        self._countries, self._languages = Tally(countries), Tally(languages)
+
+    def session(self, record: Session) -> None:
+        """Count a playback that closed or was mended, maybe in another country; O(1)."""
+        if record.before is not None:
+            self._play(record.before, -1)
+        self._play(record.now, 1)
+
+    def _play(self, figures: Figures, sign: int) -> None:
+        wall_ms = sign * round(figures.wall_s * 1000)
+        self._countries.add(figures.country, wall_ms)
+        self._languages.add(spoken(figures.language), wall_ms)
+
+    def report(
+        self,
+        home: Home,
+        country_viewers: Mapping[str, int],
+        language_viewers: Mapping[str, int],
+        threshold: int,
+    ) -> dict[str, Any]:
+        """``reach`` without ``travels``.
+
+        Args:
+            home: where the title comes from.
+            country_viewers: how many began it, by country, at least.
+            language_viewers: the same by language without region.
+            threshold: viewers that a cell must have.
+
+        Returns:
+            ``countries`` and ``languages`` (hours), ``entropy_bits`` and ``evenness`` over
+            countries (``other`` counts as one, so the entropy is at least this), and the shares
+            away from home, null where home is not known. If home itself is too small to be shown,
+            a share is of those cells that are known to be elsewhere: at least so much.
+        """
+        countries = cells(self._countries.sums, country_viewers, threshold)
+        languages = cells(self._languages.sums, language_viewers, threshold)
+        even = evenness(countries.values())
+        return {
+            "home_country": home.country or None,
+            "home_language": home.language or None,
+            "abroad_share": _elsewhere(countries, home.country.upper()),
+            "foreign_language_share": _elsewhere(languages, spoken(home.language)),
+            "entropy_bits": round(entropy_bits(countries.values()), 3),
+            "evenness": None if even is None else round(even, 3),
+            "countries": countries,
+            "languages": languages,
+        }
+
+
+def cells(sums: Mapping[str, int], viewers: Mapping[str, int], least: int) -> dict[str, float]:
+    """Hours of each value with at least ``least`` viewers, the largest first, and ``other``.
+
+    Args:
+        sums: milliseconds by value.
+        viewers: viewers by value.
+        least: viewers that every cell holds, ``other`` as well.
+    """
+    played = {value: ms for value, ms in sums.items() if ms > 0}
+    shown = [it for it in played if it != OTHER and viewers.get(it, 0) >= least]
+    shown.sort(key=lambda it: (-viewers[it], it))
+    hidden = [it for it in played if it not in set(shown)]
+    crowd = sum(max(0, viewers.get(it, 0)) for it in hidden)
+    while hidden and shown and crowd < least:
+        crowd += viewers[shown[-1]]
+        hidden.append(shown.pop())
+    if crowd < least:
+        hidden = []
+    hours = {it: _two_digits(played[it]) for it in sorted(shown, key=lambda it: (-played[it], it))}
+    if hidden:
+        hours[OTHER] = _two_digits(sum(played[it] for it in hidden))
+    return {value: amount for value, amount in hours.items() if amount > 0}
+
+
+def _two_digits(wall_ms: int) -> float:
+    return float(f"{wall_ms / HOUR_MS:.2g}")
+
+
+def _elsewhere(hours: Mapping[str, float], home: str) -> float | None:
+    total = sum(hours.values())
+    if not home or total <= 0:
+        return None
+    # Without a cell of its own, home is somewhere in `other`.
+    at_home = hours[home] if home in hours else hours.get(OTHER, 0.0)
+    return round((total - at_home) / total, 4)
