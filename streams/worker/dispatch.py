@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,18 +28,48 @@ FINISH_S = 4.0
 """How long a stop or a rebalance waits for slices that are being worked on."""
 
 
+class Inbox:
+    """Slices (Faust events) that wait for a lane. The transport bounds how many there are."""
+
+    def __init__(self) -> None:
+        self._events: deque[Any] = deque()
+        self._news = asyncio.Event()
+
+    def put(self, event: Any) -> None:
+        """Add a slice."""
+        self._events.append(event)
+        self._news.set()
+
+    async def take(self, most: int, within_s: float) -> list[Any]:
+        """What waits, of at most ``most`` records (one slice in any case); empty if nothing came.
+
+        Slices that came while the lane was busy are done as one: most of what a slice costs is its
+        round trips, however short it is.
+        """
+        if not self._events:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), within_s)
+        taken: list[Any] = []
+        count = 0
+        while self._events:
+            count += len(self._events[0].value.records)
+            if taken and count > most:
+                break
+            taken.append(self._events.popleft())
+        return taken
+
+
 class Dispatcher:
     """The lanes of the partitions that this worker has been assigned."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._queues: dict[Source, asyncio.Queue[Any]] = {}
+        self._inboxes: dict[Source, Inbox] = {}
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._stopping = False
         self.lanes: dict[Source, Lane] = {}
         self.failed: asyncio.Future[None] | None = None
-        self._released: asyncio.Future[None] | None = None
-        """Set when the lanes of this assignment take no more slices."""
 
     async def assign(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """Start over with these partitions; whatever is in memory is read again.
@@ -46,15 +78,14 @@ class Dispatcher:
             The marks from which to read on.
         """
         await self.stop()
-        loop = asyncio.get_running_loop()
-        self.failed, self._released = loop.create_future(), loop.create_future()
+        self.failed = asyncio.get_running_loop().create_future()
         wanted = list(sources)
         marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.claim, wanted)
         for source in wanted:
-            self._queues[source] = asyncio.Queue(maxsize=2)
+            self._inboxes[source] = Inbox()
             lane = Lane(self._shell, source, marks.get(source, NOTHING_YET))
             self.lanes[source] = lane
-            self._tasks[source] = asyncio.create_task(self._work(lane, self._queues[source]))
+            self._tasks[source] = asyncio.create_task(self._work(lane, self._inboxes[source]))
             self._tasks[source].add_done_callback(self._ended)
         metrics.PARTITIONS.set(len(wanted))
         return marks
@@ -66,52 +97,45 @@ class Dispatcher:
         """
         tasks = list(self._tasks.values())
         self._stopping = True
-        if self._released is not None and not self._released.done():
-            self._released.set_result(None)
         if tasks:
             _, pending = await asyncio.wait(tasks, timeout=FINISH_S)
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
         self._tasks.clear()
-        self._queues.clear()
+        self._inboxes.clear()
         self.lanes.clear()
         self._shell.cache.clear()
         self._stopping = False
 
-    async def submit(self, event: Any) -> None:
-        """Hand one slice (a Faust event) to its lane; waits while the lane has enough to do.
+    def submit(self, event: Any) -> None:
+        """Hand one slice (a Faust event) to its lane.
 
         Raises:
             Exception: whatever made a lane fail.
         """
-        source = (event.message.topic, event.message.partition)
-        queue = self._queues.get(source)
-        failed, released = self.failed, self._released
-        if queue is None or failed is None or released is None or self._stopping:
+        inbox = self._inboxes.get((event.message.topic, event.message.partition))
+        if inbox is None or self.failed is None or self._stopping:
             return  # left over from before a rebalance; it is read again by whoever owns it now
-        if failed.done():
-            failed.result()
-        putting = asyncio.ensure_future(queue.put(event))
-        await asyncio.wait({putting, failed, released}, return_when=asyncio.FIRST_COMPLETED)
-        putting.cancel()  # nobody takes anything out of it any more, unless it is in already
-        if failed.done():
-            failed.result()
+        if self.failed.done():
+            self.failed.result()
+        inbox.put(event)
 
-    async def _work(self, lane: Lane, queue: asyncio.Queue[Any]) -> None:
-        ready = self._shell.ready
+    async def _work(self, lane: Lane, inbox: Inbox) -> None:
+        ready, most = self._shell.ready, self._shell.settings.slice_max
         while not self._stopping:
             if not ready.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ready.wait(), LOOK_EVERY_S)
                 continue
-            try:
-                event = await asyncio.wait_for(queue.get(), LOOK_EVERY_S)
-            except TimeoutError:
+            events = await inbox.take(most, LOOK_EVERY_S)
+            if not events:
                 await lane.idle()
                 continue
-            await lane.handle(event.value.records)
-            event.ack()
+            parts = [event.value.records for event in events]
+            await lane.handle(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
+            for event in events:
+                event.ack()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # Asked of every lane: of several that fail together, asyncio would complain of the others.

@@ -31,7 +31,9 @@ def faust_app(settings: Settings) -> faust.App:
         # Positions come from the marks. One that the broker does not have must stop the worker.
         consumer_auto_offset_reset="none",
         consumer_max_fetch_size=FETCH_BYTES,
-        stream_buffer_maxsize=4,
+        # Slices. How much is read ahead is for the transport to say, partition by partition; this
+        # one bound for all of them would let a slow one hold up the others.
+        stream_buffer_maxsize=4096,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         store="memory://",

@@ -43,6 +43,20 @@ class Outage:
     waiting: set[object] = field(default_factory=set)
 
 
+class _Again:
+    """A call that has failed once: the first attempt is that failure, the next ones are its own."""
+
+    def __init__(self, error: Exception, call: Callable[..., Awaitable[Any]]) -> None:
+        self._error: Exception | None = error
+        self._call = call
+
+    async def __call__(self, *args: Any) -> Any:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return await self._call(*args)
+
+
 class Patience:
     """Calls that may meet an outage, tried until they succeed or patience runs out.
 
@@ -61,16 +75,22 @@ class Patience:
         Raises:
             StoreAway, BrokerAway: the outage outlasted our patience.
         """
+        began = time.monotonic()
+        try:
+            return await call(*args)
+        except (StoreAway, BrokerAway) as error:
+            first = _Again(error, call)
+        # Made only now: for a call that succeeds, it would cost as much as the call itself.
         caller = object()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((StoreAway, BrokerAway)),
             wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_S),
-            stop=stop_after_delay(self._most_s),
+            stop=stop_after_delay(self._most_s - (time.monotonic() - began)),
             before_sleep=partial(self._waits, caller),
             reraise=True,
         )
         try:
-            result: T = await retrying(call, *args)
+            result: T = await retrying(first, *args)
         except BaseException:
             self._leaves(caller, "nobody waits for the outage to end any more", *self.outages)
             raise

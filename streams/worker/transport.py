@@ -12,11 +12,12 @@ a hint, and never trusted to be right.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
 import structlog
-from aiokafka.consumer import fetcher
 from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
@@ -26,6 +27,7 @@ from aiokafka.errors import (
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.worker.fetching import fetch_promptly
 from streams.worker.lag import Position
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 250
 """How long a broker may hold an empty fetch. Kafka answers at once when there is news; a broker
 that does not is asked again after this."""
+SLICES_AHEAD = 2
+"""Longest slices of a partition that are taken and not done; then it is not read for the while."""
+ROOM_WITHIN_S = 0.02
+"""How often it is looked whether a partition that was not read has room again."""
 COMMIT_WITHIN_S = 3.0
 SEEK_SHARE = 0.8
 """Of the time that Faust gives a seek."""
@@ -94,16 +100,6 @@ def slices(
                 del waiting[tp]
 
 
-class LeanRecords(fetcher.PartitionRecords):
-    """Hands out records as they are parsed, without a second, Python-made object for each.
-
-    Making it was most of what reading cost. The topic and partition are the slice's to say.
-    """
-
-    def _consumer_record(self, tp: Any, record: Any) -> Any:  # noqa: ARG002 - aiokafka's signature
-        return record
-
-
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed records only."""
 
@@ -114,8 +110,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes both, the other way.
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
-        # No other consumer in this process reads records: they ask for offsets alone.
-        fetcher.PartitionRecords = LeanRecords
+        fetch_promptly()
         return consumer
 
     async def _commit(self, offsets: Any) -> bool:
@@ -160,6 +155,9 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handed: dict[TP, int] = {}
+        self._open_records: Counter[TP] = Counter()
+        """Handed out and not acked."""
+        self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -185,7 +183,29 @@ class Consumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
+                self._open_records[tp] += len(part)
                 yield tp, self._to_slice(tp, part)
+
+    async def _getmany(self, active_partitions: set[TP], timeout: float) -> Any:
+        """Fetch from the partitions that have room: one that is slow holds up nobody else."""
+        most = SLICES_AHEAD * self.app.slice_max
+        with_room = {tp for tp in active_partitions if self._open_records[tp] < most}
+        if not with_room:
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), timeout)
+            return {}
+        wait_s = timeout if len(with_room) == len(active_partitions) else ROOM_WITHIN_S
+        return await super()._getmany(with_room, min(timeout, wait_s))
+
+    def ack(self, message: Any) -> bool:
+        """As Faust does, and make room."""
+        is_first = not message.acked
+        taken = bool(super().ack(message))
+        if is_first and message.generation_id == self.app.consumer_generation_id:
+            self._open_records[message.tp] -= len(message.value.records)
+            self._room.set()
+        return taken
 
     async def positions(self) -> dict[Source, Position]:
         """How far this worker is in each of its partitions; empty during a rebalance."""
@@ -260,6 +280,7 @@ class Consumer(driver.Consumer):
         """Seek every partition to just behind its mark; without one, to the beginning."""
         assigned = self.assignment()
         self._handed.clear()
+        self._open_records.clear()
         wanted: dict[TP, int] = await self.app.find_positions(assigned)
         without = [tp for tp in assigned if tp not in wanted]
         try:

@@ -10,25 +10,39 @@ import pytest
 from streams.worker import dispatch
 from streams.worker.store import MemoryStore
 
-SOURCE = ("playback-events", 0)
+SOURCE, OTHER = ("playback-events", 0), ("playback-events", 1)
+SLICE_MAX = 10
 
 
-class BusyLane:
-    """A lane that is never done with its first slice."""
+class SlowLane:
+    """A lane that is done with a slice when it is told."""
 
     mark = None
 
     def __init__(self, *_) -> None:
-        self.handled = 0
+        self.handled: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.goes_on = asyncio.Event()
 
-    async def handle(self, _records) -> None:
-        self.handled += 1
-        await asyncio.Event().wait()
+    async def handle(self, records) -> None:
+        self.handled.append(list(records))
+        self.begun.set()
+        await self.goes_on.wait()
+
+    async def idle(self) -> None:
+        """Nothing to do."""
 
 
-def a_slice():
-    message = SimpleNamespace(topic=SOURCE[0], partition=SOURCE[1])
-    return SimpleNamespace(message=message, value=SimpleNamespace(records=[]), ack=lambda: None)
+class Slice(SimpleNamespace):
+    """A Faust event whose value is a slice."""
+
+    def __init__(self, *offsets, source=SOURCE) -> None:
+        message = SimpleNamespace(topic=source[0], partition=source[1])
+        super().__init__(message=message, value=SimpleNamespace(records=list(offsets)))
+        self.acked = asyncio.Event()
+
+    def ack(self) -> None:
+        self.acked.set()
 
 
 @pytest.fixture
@@ -36,49 +50,98 @@ async def dispatcher(monkeypatch):
     async def at_once(call, *args):
         return await call(*args)
 
-    monkeypatch.setattr(dispatch, "Lane", BusyLane)
+    monkeypatch.setattr(dispatch, "Lane", SlowLane)
     monkeypatch.setattr(dispatch, "FINISH_S", 0.01)
     ready = asyncio.Event()
     ready.set()
-    cache = SimpleNamespace(clear=lambda: None)
-    shell = SimpleNamespace(ready=ready, retry=at_once, store=MemoryStore(), cache=cache)
+    shell = SimpleNamespace(
+        ready=ready,
+        retry=at_once,
+        store=MemoryStore(),
+        cache=SimpleNamespace(clear=lambda: None),
+        settings=SimpleNamespace(slice_max=SLICE_MAX),
+    )
     found = dispatch.Dispatcher(shell)
     yield found
     await found.stop()
 
 
-async def fill_up(dispatcher):
-    """Hand over slices until one has to wait; returns the one that waits."""
-    while True:
-        handing = asyncio.create_task(dispatcher.submit(a_slice()))
-        done, _ = await asyncio.wait({handing}, timeout=0.05)
-        if not done:
-            return handing
+async def soon(event):
+    await asyncio.wait_for(event.wait(), 1)
 
 
-async def test_a_slice_that_waits_for_its_lane_is_let_go_when_the_partition_is_taken_away(
+async def busy_with_a_slice(dispatcher, source=SOURCE):
+    lane = dispatcher.lanes[source]
+    dispatcher.submit(Slice(0, source=source))
+    await soon(lane.begun)
+    return lane
+
+
+async def test_slices_that_came_while_their_lane_was_busy_are_done_as_one_and_in_order(dispatcher):
+    await dispatcher.assign([SOURCE])
+    lane = await busy_with_a_slice(dispatcher)
+    waiting = [Slice(1, 2), Slice(3), Slice(5, 6, 7)]
+    for event in waiting:
+        dispatcher.submit(event)
+    lane.goes_on.set()
+    await soon(waiting[-1].acked)
+    assert lane.handled == [[0], [1, 2, 3, 5, 6, 7]]
+    assert all(event.acked.is_set() for event in waiting)
+
+
+async def test_what_is_done_as_one_is_no_longer_than_a_slice_may_be(dispatcher):
+    await dispatcher.assign([SOURCE])
+    lane = await busy_with_a_slice(dispatcher)
+    waiting = [Slice(*range(1, 7)), Slice(*range(7, 11)), Slice(11), Slice(*range(12, 30))]
+    for event in waiting:
+        dispatcher.submit(event)
+    lane.goes_on.set()
+    await soon(waiting[-1].acked)
+    assert lane.handled == [[0], list(range(1, 11)), [11], list(range(12, 30))]
+
+
+async def test_nothing_is_acked_before_its_lane_is_done_with_it(dispatcher):
+    await dispatcher.assign([SOURCE])
+    lane = await busy_with_a_slice(dispatcher)
+    lane.begun.clear()
+    waiting = [Slice(1), Slice(2)]
+    for event in waiting:
+        dispatcher.submit(event)
+    lane.goes_on.set()
+    lane.goes_on = asyncio.Event()
+    await soon(lane.begun)
+    assert not any(event.acked.is_set() for event in waiting)
+
+
+async def test_a_lane_with_much_to_do_holds_up_no_other(dispatcher):
+    await dispatcher.assign([SOURCE, OTHER])
+    await busy_with_a_slice(dispatcher)
+    for offset in range(1, 10 * SLICE_MAX):
+        dispatcher.submit(Slice(offset))
+    await busy_with_a_slice(dispatcher, OTHER)
+
+
+async def test_a_slice_from_before_a_rebalance_is_left_to_whoever_owns_its_partition_now(
     dispatcher,
 ):
-    """Or else the agent that hands it over would wait for ever, for a lane that is gone."""
     await dispatcher.assign([SOURCE])
-    waiting = await fill_up(dispatcher)
     await dispatcher.stop()
-    await asyncio.wait_for(waiting, 1)
+    late = Slice(1)
+    dispatcher.submit(late)
+    assert not late.acked.is_set()
 
 
 async def test_after_a_rebalance_the_same_partition_takes_slices_again(dispatcher):
     await dispatcher.assign([SOURCE])
-    waiting = await fill_up(dispatcher)
+    await busy_with_a_slice(dispatcher)
+    dispatcher.submit(Slice(1))
     await dispatcher.assign([SOURCE])
-    await asyncio.wait_for(waiting, 1)
-    await asyncio.wait_for(dispatcher.submit(a_slice()), 1)
-    await asyncio.sleep(0)
-    assert dispatcher.lanes[SOURCE].handled == 1
+    lane = await busy_with_a_slice(dispatcher)
+    assert lane.handled == [[0]], "what waited before is read again from the mark"
 
 
-async def test_what_makes_a_lane_fail_meets_a_slice_that_waits_for_it(dispatcher):
+async def test_what_makes_a_lane_fail_meets_the_next_slice(dispatcher):
     await dispatcher.assign([SOURCE])
-    waiting = await fill_up(dispatcher)
     dispatcher.failed.set_exception(RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken"):
-        await asyncio.wait_for(waiting, 1)
+        dispatcher.submit(Slice(1))

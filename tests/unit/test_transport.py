@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from importlib.metadata import entry_points, version
 from types import SimpleNamespace
 
@@ -25,8 +25,11 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.worker.fetching import PARTIAL_FETCH_WAIT_MS, PromptFetcher
 from streams.worker.transport import (
     FETCH_WAIT_MS,
+    ROOM_WITHIN_S,
+    SLICES_AHEAD,
     Consumer,
     ConsumerThread,
     Slice,
@@ -156,6 +159,82 @@ async def test_what_was_fetched_during_a_rebalance_is_let_go_without_a_seek_of_i
     assert seeks == []
 
 
+# -- how much is read ahead ------------------------------------------------------------------------
+@pytest.fixture
+def reading():
+    """A consumer of two partitions, and what it asks its thread for: which of them, how long."""
+    consumer = bare_consumer()
+    consumer.app = SimpleNamespace(consumer_generation_id=3, slice_max=10)
+    consumer.app.topics = SimpleNamespace(acks_enabled_for=lambda _topic: False)
+    consumer._open_records, consumer._room = Counter(), asyncio.Event()
+    consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
+    consumer.flow_active = True
+    consumer._handed, consumer._buffered_partitions = {}, set()
+    asked = []
+
+    async def getmany(partitions, within_s):
+        asked.append((partitions, within_s))
+        return {}
+
+    consumer._thread = SimpleNamespace(getmany=getmany)
+    return SimpleNamespace(consumer=consumer, asked=asked)
+
+
+async def handed_out(consumer, tp, count):
+    """The messages of ``count`` records of a partition."""
+
+    async def fetch(_timeout):
+        stamped = [SimpleNamespace(offset=n, timestamp=0, timestamp_type=0) for n in range(count)]
+        return {tp: stamped}, {tp}
+
+    consumer._wait_next_records = fetch
+    return [message async for _, message in consumer.getmany(1.0)]
+
+
+async def test_a_partition_with_two_long_slices_that_are_not_done_is_not_read_and_others_are(
+    reading,
+):
+    await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    await reading.consumer._getmany({A, B}, 1.0)
+    assert reading.asked == [({B}, ROOM_WITHIN_S)]
+
+
+async def test_it_is_read_again_once_one_of_them_is_done(reading):
+    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    reading.consumer.ack(first)
+    await reading.consumer._getmany({A, B}, 1.0)
+    assert reading.asked == [({A, B}, 1.0)]
+
+
+async def test_where_no_partition_has_room_a_fetch_waits_for_it_and_asks_nothing(reading):
+    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    waiting = asyncio.create_task(reading.consumer._getmany({A}, 60.0))
+    await asyncio.sleep(0)
+    reading.consumer.ack(first)
+    assert await asyncio.wait_for(waiting, 1) == {}
+    assert reading.asked == []
+
+
+async def test_what_was_handed_out_before_a_rebalance_makes_no_room(reading):
+    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    reading.consumer.app.consumer_generation_id += 1
+    reading.consumer.ack(first)
+    await reading.consumer._getmany({A, B}, 1.0)
+    assert reading.asked == [({B}, ROOM_WITHIN_S)]
+
+
+# -- how long a fetch may be held ------------------------------------------------------------------
+async def test_only_a_fetch_for_every_partition_is_held_until_there_is_news(monkeypatch):
+    monkeypatch.setattr(Fetcher, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", lambda self, _: self._fetch_max_wait_ms)
+    prompt = PromptFetcher(fetch_max_wait_ms=FETCH_WAIT_MS)
+    waits = []
+    for untaken in ({}, {A: "records"}, {}):
+        prompt._records = untaken
+        waits.append(prompt._get_actions_per_node(None))
+    assert waits == [FETCH_WAIT_MS, PARTIAL_FETCH_WAIT_MS, FETCH_WAIT_MS]
+
+
 # -- what this leans on ----------------------------------------------------------------------------
 def parameters(of):
     return [name for name in inspect.signature(of).parameters if name != "self"]
@@ -169,6 +248,13 @@ PRIVATE_METHODS = [
     (FaustConsumer, "perform_seek", [], inspect.iscoroutinefunction),
     (FaustConsumer, "stop_flow", [], inspect.isfunction),
     (FaustConsumer, "ack", ["message"], inspect.isfunction),
+    (
+        driver.Consumer,
+        "_getmany",
+        ["active_partitions", "timeout"],
+        inspect.iscoroutinefunction,
+    ),
+    (Fetcher, "_get_actions_per_node", ["assignment"], inspect.isfunction),
     (driver.Consumer, "_new_consumer_thread", [], inspect.isfunction),
     (driver.Consumer, "seek_to_committed", [], inspect.iscoroutinefunction),
     (driver.Consumer, "assignment", [], inspect.isfunction),
@@ -187,6 +273,17 @@ PRIVATE_METHODS = [
         inspect.iscoroutinefunction,
     ),
 ]
+
+
+def test_aiokafka_leaves_out_partitions_whose_records_are_not_taken_and_sends_one_fetch_at_a_time():
+    actions = inspect.getsource(Fetcher._get_actions_per_node)
+    assert "if tp in self._records:" in actions, "PromptFetcher knows a partial fetch by it"
+    assert "elif node_id in self._in_flight:" in actions, "PromptFetcher may not be needed any more"
+    assert re.search(r"FetchRequest\(\s*self\._fetch_max_wait_ms", actions), "the wait moved"
+    assert "backoff=self._prefetch_backoff" in inspect.getsource(Fetcher)
+    started = inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "self._fetcher = Fetcher(" in started, "PromptFetcher is not what a consumer makes"
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in started
 
 
 PARSED = {"offset", "timestamp", "timestamp_type", "key", "value", "headers"}
@@ -307,8 +404,8 @@ def test_faust_calls_what_is_overridden():
 
 def test_the_overrides_are_overrides_and_take_what_faust_gives():
     for name in (
-        "getmany", "_new_offset", "_add_gap", "perform_seek", "seek_to_committed",
-        "_new_consumer_thread",
+        "getmany", "_getmany", "ack", "_new_offset", "_add_gap", "perform_seek",
+        "seek_to_committed", "_new_consumer_thread",
     ):  # fmt: skip
         ours, theirs = getattr(Consumer, name), getattr(driver.Consumer, name)
         assert ours is not theirs
