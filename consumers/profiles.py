@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -182,7 +182,7 @@ class ProfileReader:
 def _as_documented(what: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         raise BadProfileError(f"{what} in Redis is not as documented: {error!r}") from error
 
 
@@ -192,18 +192,19 @@ def _taste(viewer: str, fields: Mapping[str, str]) -> Taste | None:
         return None
     lasting: dict[str, dict[str, float]] = {}
     now: dict[str, dict[str, float]] = {}
-    for field, share in fields.items():
-        facet, colon, value = field.removeprefix("now:").partition(":")
+    for field, pair in fields.items():
+        facet, colon, value = field.partition(":")
         if colon:
-            shares = now if field.startswith("now:") else lasting
-            shares.setdefault(facet, {})[value] = float(share)
+            for shares, share in zip((lasting, now), map(float, pair.split()), strict=True):
+                if share:
+                    shares.setdefault(facet, {})[value] = share
     updated_at = fields.get("updated_at")
     return Taste(
         viewer=viewer,
         lasting=lasting,
         now=now,
         watched_s=float(fields.get("watched_s", 0)),
-        updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
+        updated_at=_time(float(updated_at)) if updated_at else None,
     )
 
 
@@ -213,18 +214,23 @@ def _progress(fields: Mapping[str, str]) -> list[Progress]:
     for field, text in fields.items():
         title, *numbers = field.split(":")
         season, episode = [*(int(number) for number in numbers), None, None][:2]
-        body = orjson.loads(text)
+        *how_far, seen_s = orjson.loads(text)
+        episodes = None
+        if season is not None and episode is None:
+            (episodes,) = how_far
+            how_far = [None, None, None, True]
+        position_s, coverage_s, runtime_s, completed = how_far
         found.append(
             Progress(
                 title_id=_unescaped(title),
                 season=season,
                 episode=episode,
-                position_s=body.get("position_s"),
-                coverage_s=body.get("coverage_s"),
-                runtime_s=body.get("runtime_s"),
-                completed=bool(body.get("completed")),
-                seen_at=datetime.fromisoformat(body["seen_at"]),
-                episodes=body.get("episodes"),
+                position_s=position_s,
+                coverage_s=coverage_s,
+                runtime_s=runtime_s,
+                completed=bool(completed),
+                seen_at=_time(seen_s),
+                episodes=episodes,
             )
         )
     return sorted(found, key=lambda each: each.seen_at, reverse=True)
@@ -235,20 +241,24 @@ def _hooked(fields: Mapping[str, str]) -> list[HookedOn]:
     found = []
     for field, text in fields.items():
         title, season = field.split(":")
-        body = orjson.loads(text)
+        state, p, basis, since_s, k, of = orjson.loads(text)
         found.append(
             HookedOn(
                 title_id=_unescaped(title),
                 season=int(season),
-                state=body["state"],
-                p=body.get("p"),
-                basis=body["basis"],
-                since=datetime.fromisoformat(body["since"]),
-                k=body["k"],
-                of=body.get("of"),
+                state=state,
+                p=p,
+                basis=basis,
+                since=_time(since_s),
+                k=k,
+                of=of,
             )
         )
     return sorted(found, key=lambda each: each.since, reverse=True)
+
+
+def _time(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
 
 
 def _unescaped(title: str) -> str:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from config.settings import Settings
 from consumers.connection import connect
 from consumers.feed import Feed
+from consumers.profiles import ProfileReader
 from hookpoint.demo.worker import RunningWorker, own_names, running_worker
 from hookpoint.netflix_report import Outcome, show_report
 from hookpoint.processes import StackError
@@ -23,7 +24,7 @@ from producers.send import BulkSender, Sent, send_catalogue
 from streams.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from producers.netflix.playbacks import LeftOut
@@ -144,23 +145,19 @@ def _wait(task: Any, progress: Progress, worker: RunningWorker, done: Callable[[
 
 def _collect(settings: Settings, imported: Import, events: int) -> Outcome:
     viewers = sorted({playback.row.profile for playback in imported.selection.playbacks})
-    keys = Keys(settings.key_prefix)
     sessions: dict[str, dict[str, Any]] = {}
     for session in _values(settings, settings.topics.sessions):
         held = sessions.get(session["id"])
         if held is None or session["revision"] > held["revision"]:
             sessions[session["id"]] = session
     signals = {signal["id"]: signal for signal in _values(settings, settings.topics.signals)}
-    with connect(settings) as client:
-        read = {viewer: keys.viewer(viewer) for viewer in viewers}
+    with ProfileReader(settings) as reader:
         return Outcome(
             events=events,
             rejects=sum(1 for _ in _records(settings, settings.topics.rejects)),
             sessions=sorted(sessions.values(), key=lambda it: (it["started_at"], it["id"])),
             signals=sorted(signals.values(), key=lambda it: (it["time"], it["id"])),
-            progress={v: _parsed(client.hgetall(k.progress)) for v, k in read.items()},
-            hooked={v: _parsed(client.hgetall(k.hooked)) for v, k in read.items()},
-            taste={v: _parsed(client.hgetall(k.taste)) for v, k in read.items()},
+            profiles={viewer: reader.profile(viewer) for viewer in viewers},
         )
 
 
@@ -174,23 +171,10 @@ def _values(settings: Settings, topic: str) -> Iterator[dict[str, Any]]:
         yield orjson.loads(value)
 
 
-def _parsed(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Values of a public hash: JSON where it is JSON, else text."""
-    parsed = {}
-    for field, text in fields.items():
-        try:
-            parsed[field] = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            parsed[field] = text
-    return parsed
-
-
 def _as_json(imported: Import, outcome: Outcome) -> dict[str, Any]:
     return {
         "sessions": outcome.sessions,
-        "progress": outcome.progress,
-        "taste": outcome.taste,
-        "hooked": outcome.hooked,
+        "profiles": outcome.profiles,
         "signals": outcome.signals,
         "left_out": [_left_out(it) for it in imported.selection.left_out],
         "unreadable": [_unreadable(it) for it in imported.unreadable],

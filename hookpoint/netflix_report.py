@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from consumers.profiles import Profile, Taste
     from producers.netflix.events import Import
 
 RECENT = 10
@@ -28,15 +29,13 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the worker made of an import; public records and hashes as they are."""
+    """What the worker made of an import; public records, and profiles as read."""
 
     events: int
     rejects: int
     sessions: list[dict[str, Any]]
     signals: list[dict[str, Any]]
-    progress: dict[str, dict[str, Any]]
-    hooked: dict[str, dict[str, Any]]
-    taste: dict[str, dict[str, Any]]
+    profiles: dict[str, Profile]
 
 
 def show_report(console: Console, imported: Import, outcome: Outcome) -> None:
@@ -48,7 +47,7 @@ def show_report(console: Console, imported: Import, outcome: Outcome) -> None:
     agreed = {it.viewer: it for it in agreements(imported.selection.playbacks, outcome.sessions)}
     for viewer in sorted(sessions):
         _show_viewer(console, viewer, sessions[viewer], names)
-        _show_taste(console, outcome.taste.get(viewer, {}))
+        _show_taste(console, outcome.profiles[viewer].taste)
         _show_hooked(console, viewer, outcome, names)
         if viewer in agreed:
             _show_agreement(console, agreed[viewer])
@@ -89,11 +88,12 @@ def _what(session: dict[str, Any], names: dict[str, str]) -> str:
     return f"{name} S{session['season']}:E{session['episode']}"
 
 
-def _show_taste(console: Console, taste: dict[str, Any]) -> None:
+def _show_taste(console: Console, taste: Taste | None) -> None:
+    lasting = taste.lasting if taste else {}
     shares = {
-        field: value
-        for field, value in taste.items()
-        if ":" in field and not field.startswith("now:") and isinstance(value, int | float)
+        f"{facet}:{value}": share
+        for facet, values in lasting.items()
+        for value, share in values.items()
     }
     if not shares:
         console.print("Taste: nothing yet. An export tells neither genres nor languages.")
@@ -106,7 +106,7 @@ def _show_taste(console: Console, taste: dict[str, Any]) -> None:
 
 def _show_hooked(console: Console, viewer: str, outcome: Outcome, names: dict[str, str]) -> None:
     """Every season that ever hooked this viewer, the latest first, and how it stands now."""
-    now = outcome.hooked.get(viewer, {})
+    now = {(it.title_id, it.season): it.state for it in outcome.profiles[viewer].hooked}
     hooked_at: dict[tuple[str, int], str] = {}
     for signal in outcome.signals:
         data = signal["data"]
@@ -118,9 +118,7 @@ def _show_hooked(console: Console, viewer: str, outcome: Outcome, names: dict[st
     console.print("Hooked on:")
     latest = sorted(hooked_at.items(), key=lambda it: it[1], reverse=True)
     for (title, season), when in latest[:HOOKED]:
-        # As in docs/redis.md: a colon or a percent sign inside an id is escaped.
-        field = f"{title.replace('%', '%25').replace(':', '%3A')}:{season}"
-        state = now.get(field, {}).get("state", "retracted")
+        state = now.get((title, season), "retracted")
         name = _safe(names.get(title, title))
         console.print(f"  {when[:10]}  [bold]{name}[/], season {season} (now {_safe(state)})")
     if len(latest) > HOOKED:

@@ -35,6 +35,8 @@ FETCH_WAIT_MS = 20
 READY_WITHIN_S = 20.0
 CHANNEL = "__redis__:invalidate"
 FIELD = f"{TITLE}:1:1"
+COMPLETED = 3
+"""Its place in a value of ``progress:{viewer}`` (docs/redis.md)."""
 
 
 class Watch:
@@ -120,7 +122,7 @@ class RedisWatch(Watch):
                 batch.hget(key, FIELD)
             values = batch.execute() if keys else []
         for key, value in zip(keys, values, strict=True):
-            if value is not None and orjson.loads(value)["completed"]:
+            if value is not None and orjson.loads(value)[COMPLETED]:
                 number = int(key.removeprefix(self._prefix.encode()).removesuffix(b"}"))
                 self.seen.setdefault(number, now)
 

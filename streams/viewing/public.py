@@ -1,4 +1,9 @@
-"""What others may read of a viewer: the fields of docs/redis.md, made from the state."""
+"""What others may read of a viewer: the fields of docs/redis.md, made from the state.
+
+Redis keeps a hash in one piece, without tables and pointers, while it has at most 128 fields and no
+value is longer than 64 bytes. So a value is a short JSON list and a time is a Unix time in seconds
+(docs/adr/0021).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from streams.signals import seconds, stamp
 from streams.viewing.context import season_view
 from streams.viewing.taste import shares
 from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
@@ -15,6 +19,12 @@ if TYPE_CHECKING:
     from streams.viewing.context import Context, SeasonKey
     from streams.viewing.episode import EpisodeKey
     from streams.viewing.viewer import Viewer
+
+LEAST_SHARE = 0.005
+"""Taste below this, lasting and of now, is not published: a viewer has some such traces of hundreds
+of creators and themes."""
+MOST_SHARES = 120
+"""Values that are published, the strongest first."""
 
 
 class Write(NamedTuple):
@@ -56,15 +66,24 @@ def write_of(viewer: Viewer, context: Context) -> Write:
 
 
 def taste_fields(viewer: Viewer, context: Context) -> dict[str, str]:
-    """``taste:{viewer}``: shares, lasting and of now."""
+    """``taste:{viewer}``: the lasting share and that of now of everything that has one."""
     prior, weight = context.catalogue.prior, context.rules.taste_prior
-    fields: dict[str, str] = {}
-    for prefix, sums in (("", viewer.taste.lasting), ("now:", viewer.taste.now)):
-        for name, share in shares(sums.current(), prior, weight).items():
-            fields[prefix + name] = f"{share:.4f}"
+    lasting = shares(viewer.taste.lasting.current(), prior, weight)
+    now = shares(viewer.taste.now.current(), prior, weight)
+    both = {name: (lasting.get(name, 0.0), now.get(name, 0.0)) for name in lasting | now}
+    names = [name for name, pair in both.items() if max(pair) >= LEAST_SHARE]
+    if len(names) > MOST_SHARES:
+        names = sorted(names, key=lambda name: (-max(both[name]), name))[:MOST_SHARES]
+    fields = {name: f"{_share(both[name][0])} {_share(both[name][1])}" for name in names}
     fields["watched_s"] = f"{viewer.watched_ms / 1000:.0f}"
-    fields["updated_at"] = stamp(viewer.taste_ms)
+    fields["updated_at"] = str(viewer.taste_ms // 1000)
     return fields
+
+
+def _share(share: float) -> str:
+    """Four digits, and no zero that says nothing."""
+    text = f"{share:.4f}"
+    return text.strip("0") if "0.0000" < text < "1" else text[0]
 
 
 def _progress(viewer: Viewer) -> dict[str, bytes]:
@@ -73,19 +92,22 @@ def _progress(viewer: Viewer) -> dict[str, bytes]:
         episode = viewer.episodes.get(key) or viewer.leaving.get(key)
         if episode is not None:
             fields[episode_field(key)] = orjson.dumps(
-                {
-                    "position_s": seconds(episode.position_ms),
-                    "coverage_s": seconds(episode.coverage_ms()),
-                    "runtime_s": seconds(episode.runtime_ms) if episode.runtime_ms else None,
-                    "completed": bool(episode.completed_ms),
-                    "seen_at": stamp(episode.seen_ms),
-                }
+                [
+                    _seconds(episode.position_ms),
+                    _seconds(episode.coverage_ms()),
+                    _seconds(episode.runtime_ms) or None,
+                    bool(episode.completed_ms),
+                    episode.seen_ms // 1000,
+                ]
             )
     for season, (episodes, seen_ms) in sorted(viewer.summaries.items()):
-        fields[season_field(season)] = orjson.dumps(
-            {"completed": True, "episodes": episodes, "seen_at": stamp(seen_ms)}
-        )
+        fields[season_field(season)] = orjson.dumps([episodes, seen_ms // 1000])
     return fields
+
+
+def _seconds(ms: int) -> int | float:
+    """Exact to the millisecond, and short where it is whole."""
+    return ms / 1000 if ms % 1000 else ms // 1000
 
 
 def _without_state(viewer: Viewer) -> set[SeasonKey]:
@@ -100,14 +122,14 @@ def _hooked(viewer: Viewer, context: Context) -> dict[str, bytes]:
         journey = viewer.journeys.get(key)
         if journey is not None and journey.state:
             fields[season_field(key)] = orjson.dumps(
-                {
-                    "state": journey.state,
-                    "p": journey.p,
-                    "basis": journey.basis,
-                    "since": stamp(journey.since_ms),
-                    "k": journey.reached,
-                    "of": season_view(key, context).of or None,
-                }
+                [
+                    journey.state,
+                    journey.p,
+                    journey.basis,
+                    journey.since_ms // 1000,
+                    journey.reached,
+                    season_view(key, context).of or None,
+                ]
             )
     return fields
 

@@ -47,18 +47,12 @@ def publish(settings, redis_client, reference, truth):
             spans.setdefault(playback.episode, []).extend(playback.reported_spans)
         for (title, season, episode), played in list(spans.items())[leave_out:]:
             field = f"{title}:{season}:{episode}" if season else title
-            value = {
-                "position_s": 0.0,
-                "coverage_s": length(played) + off_s,
-                "runtime_s": None,
-                "completed": False,
-                "seen_at": "2026-01-05T00:00:00.000Z",
-            }
+            value = [0.0, length(played) + off_s, None, False, 1767571200]
             redis_client.hset(keys.progress, field, orjson.dumps(value))
         watched_s = sum(playback.reported_wall_s for playback in truth.playbacks)
         taste = {"watched_s": f"{watched_s + watched_off_s:.0f}"}
         for genre, share in expected_shares(reference.seen(viewer), truth).items():
-            taste[f"genre:{genre}"] = f"{share + share_off:.4f}"
+            taste[f"genre:{genre}"] = f"{share + share_off:.4f} 0"
         redis_client.hset(keys.taste, mapping=taste)
         for key in (keys.progress, keys.taste):
             redis_client.expire(key, 60)

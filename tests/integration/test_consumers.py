@@ -331,7 +331,7 @@ def test_profiles_are_read_from_one_server_and_from_a_cluster(redis_settings):
     with ProfileReader(redis_settings) as reader:
         for number, viewer in enumerate(viewers):
             own = keys.viewer(viewer)
-            fields = {"genre:drama": number / 40, "now:genre:drama": 0.5, "watched_s": number}
+            fields = {"genre:drama": f"{number / 40} .5", "watched_s": number}
             reader._client.hset(own.taste, mapping=fields)
             reader._client.expire(own.taste, 600)
         reader._client.hset(keys.title("dark"), "name", "Dark")
@@ -356,7 +356,7 @@ def test_a_profile_is_of_one_moment_while_it_is_being_written(settings, redis_cl
         number = 0
         while not stop.is_set():
             number += 1
-            seen = {"seen_at": "2026-03-02T21:40:00Z", "completed": False, "position_s": number}
+            seen = [number, 0, None, False, 1772487600]
             batch = redis_client.pipeline(transaction=True)
             batch.hset(own.taste, mapping={"watched_s": number})
             batch.hset(own.progress, "film", orjson.dumps(seen))

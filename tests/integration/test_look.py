@@ -129,49 +129,30 @@ def reject_headers(offset: int = 5, reason: str = "field") -> dict[str, bytes]:
     }
 
 
+SEEN_S = 1772487600
+"""2026-03-02T21:40:00Z."""
+
+
 @pytest.fixture
 def viewer_in_redis(settings, redis_client) -> str:
     viewer = "viewer-7"
     keys = Keys(settings.key_prefix)
     own = keys.viewer(viewer)
     taste = {
-        "genre:drama": 0.5,
-        "genre:mystery": 0.25,
-        "now:genre:drama": 0.2,
-        "now:genre:mystery": 0.6,
-        "creator:Jo: the one": 0.125,
-        "hour:20": 0.75,
-        "original:true": 1,
+        "genre:drama": ".5 .2",
+        "genre:mystery": ".25 .6",
+        "creator:Jo: the one": ".125 0",
+        "hour:20": ".75 0",
+        "original:true": "1 0",
         "watched_s": 5400,
-        "updated_at": "2026-03-02T21:40:00Z",
+        "updated_at": SEEN_S,
     }
     progress = {
-        "dark:1:3": {
-            "position_s": 1312.4,
-            "coverage_s": 1530,
-            "runtime_s": 3060,
-            "completed": False,
-            "seen_at": "2026-03-02T21:40:00Z",
-        },
-        "a%3Afilm": {
-            "position_s": 3725,
-            "coverage_s": 3725,
-            "runtime_s": None,
-            "completed": True,
-            "seen_at": "2026-03-01T21:40:00Z",
-        },
-        "old:2": {"completed": True, "episodes": 8, "seen_at": "2025-03-01T21:40:00Z"},
+        "dark:1:3": [1312.4, 1530, 3060, False, SEEN_S],
+        "a%3Afilm": [3725, 3725, None, True, SEEN_S - 86400],
+        "old:2": [8, SEEN_S - 366 * 86400],
     }
-    hooked = {
-        "dark:1": {
-            "state": "hooked",
-            "p": 0.83,
-            "basis": "audience",
-            "since": "2026-03-02T21:40:00Z",
-            "k": 4,
-            "of": 10,
-        }
-    }
+    hooked = {"dark:1": ["hooked", 0.83, "audience", SEEN_S, 4, 10]}
     title = keys.title("dark")
     redis_client.hset(own.taste, mapping=taste)
     for key, fields in ((own.progress, progress), (own.hooked, hooked)):
@@ -444,9 +425,8 @@ def test_no_control_character_reaches_the_terminal(run, send, settings, more):
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_nasty_viewer_name_is_written_out(run, settings, redis_client, more):
     own = Keys(settings.key_prefix).viewer(NASTY)
-    redis_client.hset(own.taste, mapping={f"genre:{NASTY}": 0.5, "watched_s": 1})
-    seen = {"completed": True, "seen_at": "2026-03-01T21:40:00Z", "episodes": 8}
-    redis_client.hset(own.progress, NASTY + ":1", orjson.dumps(seen))
+    redis_client.hset(own.taste, mapping={f"genre:{NASTY}": ".5 .5", "watched_s": 1})
+    redis_client.hset(own.progress, NASTY + ":1", orjson.dumps([8, SEEN_S]))
     for key in (own.taste, own.progress):
         redis_client.expire(key, 600)
     for command in ("taste", "progress"):

@@ -51,8 +51,12 @@ def test_sessions_agree_with_the_truth_of_the_household(tmp_path):
 def test_the_json_holds_profiles_and_names_what_was_left_out(tmp_path, capsys):
     result = demo(PLAIN, tmp_path)
     assert {it["why"] for it in result["left_out"]} == {"empty trace", "promotion (TRAILER)"}
-    assert result["progress"]["Mia"]["the-lighthouse:1:7"]["position_s"] == 600.0
-    assert set(result["taste"]) == {"Mia", "Tom, Jr."}
+    assert set(result["profiles"]) == {"Mia", "Tom, Jr."}
+    progress = {
+        (it["title_id"], it["season"], it["episode"]): it["position_s"]
+        for it in result["profiles"]["Mia"]["progress"]
+    }
+    assert progress["the-lighthouse", 1, 7] == 600.0
     shown = capsys.readouterr().out
     assert "Tom, Jr." in shown
     assert "100.0% agree within 5 s or 5 %" in " ".join(shown.split())

@@ -81,7 +81,7 @@ def test_mended_records_are_taken_in_and_a_second_redrive_sends_nothing(service)
     (session,) = service.sessions("text")
     assert (session["coverage_s"], session["device"]) == (2700, NASTY)
     progress = orjson.loads(service.hash("progress", "binary")["dark:1:1"])
-    assert (progress["position_s"], progress["coverage_s"]) == (60, 60)
+    assert progress[:2] == [60, 60]
 
     again = run("--redrive", "--mended", "-", stdin=mended).stdout
     assert again == "0 sent again, 2 left (sent before: 2)\n"

@@ -59,7 +59,7 @@ def test_the_faust_command_runs_the_same_worker_and_opens_no_port(stack, tmp_pat
         service.report(a_run("by-faust", began))
         (session,) = service.sessions("by-faust")
         assert session["coverage_s"] == 2500
-        assert orjson.loads(service.hash("progress", "by-faust")["dark:1:1"])["completed"]
+        assert orjson.loads(service.hash("progress", "by-faust")["dark:1:1"])[3] is True
         assert listens_on(service.worker.process.pid) == set()
 
 

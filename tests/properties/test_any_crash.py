@@ -152,8 +152,13 @@ class Whole(CrashMachine):
         for name, fields in held.taste.items():
             ours = self.kept.taste[name]
             assert {k: ours[k] for k in ("watched_s", "updated_at")}.items() <= fields.items()
-            shares = {k: float(v) for k, v in fields.items() if k != "updated_at"}
-            assert shares == pytest.approx({k: float(ours[k]) for k in shares}, abs=1.1e-4)
+            for share, (lasting, now) in pairs(fields).items():
+                assert pairs(ours)[share] == pytest.approx((lasting, now), abs=1.1e-4)
+
+
+def pairs(taste: dict[str, str]) -> dict[str, tuple[float, ...]]:
+    """Lasting share and share of now by name."""
+    return {name: tuple(map(float, text.split())) for name, text in taste.items() if ":" in name}
 
 
 def last_figures(sessions: dict[str, bytes]) -> dict[tuple[Any, ...], Any]:

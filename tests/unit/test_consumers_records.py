@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -158,35 +159,36 @@ def test_recent_ids_forget_the_one_unused_the_longest():
 
 
 def test_a_taste_splits_facets_from_values_and_now_from_lasting():
-    fields = {"creator:Jo: one": "0.5", "now:creator:Jo: one": "0.25", "watched_s": "10"}
+    fields = {"creator:Jo: one": ".5 .25", "hour:20": "1 0", "watched_s": "10"}
     found = _taste("v", fields)
-    assert found.lasting == {"creator": {"Jo: one": 0.5}}
+    assert found.lasting == {"creator": {"Jo: one": 0.5}, "hour": {"20": 1.0}}
     assert found.now == {"creator": {"Jo: one": 0.25}}
     assert (found.watched_s, found.updated_at) == (10.0, None)
     assert _taste("v", {}) is None
 
 
 def test_progress_tells_episodes_films_and_finished_seasons_apart():
-    seen = orjson.dumps({"seen_at": SEEN, "completed": True, "episodes": 3}).decode()
+    seen, season = "[5,5,null,false,1772487600]", "[3,1772487600]"
     by_title = {
-        each.title_id: (each.season, each.episode)
-        for each in _progress({"a:1:2": seen, "b%3Ac": seen, "100%25": seen, "d:4": seen})
+        each.title_id: (each.season, each.episode, each.episodes, each.completed)
+        for each in _progress({"a:1:2": seen, "b%3Ac": seen, "100%25": seen, "d:4": season})
     }
-    assert by_title == {"a": (1, 2), "b:c": (None, None), "100%": (None, None), "d": (4, None)}
+    film = (None, None, None, False)
+    assert by_title == {
+        "a": (1, 2, None, False), "b:c": film, "100%": film, "d": (4, None, 3, True),
+    }  # fmt: skip
 
 
 def test_the_share_covered_is_unknown_without_a_runtime():
-    [found] = _progress(
-        {"a": '{"seen_at": "2026-03-02T21:40:00Z", "coverage_s": 5, "runtime_s": null}'}
-    )
+    [found] = _progress({"a": "[5,5,null,false,1772487600]"})
     assert isinstance(found, Progress)
     assert found.covered is None
 
 
 def test_a_season_that_the_catalogue_does_not_know_has_no_length():
-    body = {"state": "hooked", "p": None, "basis": "pace", "since": SEEN, "k": 3, "of": None}
-    [found] = _hooked({"dark:1": orjson.dumps(body).decode()})
-    assert (found.k, found.of) == (3, None)
+    [found] = _hooked({"dark:1": '["hooked",null,"pace",1772487600,3,null]'})
+    assert (found.p, found.k, found.of) == (None, 3, None)
+    assert found.since == datetime(2026, 3, 2, 21, 40, tzinfo=UTC)
 
 
 @given(st.text())

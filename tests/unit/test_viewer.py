@@ -269,15 +269,12 @@ def test_progress_and_taste_are_published_as_documented() -> None:
     at = one.watch(1, T0, title="dark", share=0.95, device="tv")
     write = write_of(one.viewer, one.world)
     assert write.progress.keys() == {"dark:1:1"}
-    assert write.progress["dark:1:1"] == (
-        b'{"position_s":2565.0,"coverage_s":2565.0,"runtime_s":2700.0,"completed":true,"seen_at":"%s"}'
-        % stamp(at).encode()
-    )
+    assert write.progress["dark:1:1"] == b"[2565,2565,2700,true,%d]" % (at // 1000)
     assert write.taste
-    assert (write.taste["watched_s"], write.taste["updated_at"]) == ("2565", stamp(at))
+    assert (write.taste["watched_s"], write.taste["updated_at"]) == ("2565", str(at // 1000))
     assert write.taste == taste_fields(one.viewer, one.world)
     weight, prior = 0.95 / 2, one.world.catalogue.prior["genre:drama"]
-    assert float(write.taste["genre:drama"]) == pytest.approx(
+    assert float(write.taste["genre:drama"].split()[0]) == pytest.approx(
         (weight + 5 * prior) / (0.95 + 5), abs=1e-4
     )
 
