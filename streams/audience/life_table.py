@@ -15,8 +15,8 @@ from streams.audience.beta import Beta
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LEAST_AT_RISK = 10.0
-"""Entrants that a bucket must speak for; fewer would move the whole estimate by their whims."""
+LEAST_AT_RISK = 50.0
+"""Entrants that a bucket must speak for: one viewer then moves c by no more than 1/50."""
 LOW, HIGH = 0.05, 0.95
 """Published bounds: each holds with 95 %, both with 90 %."""
 
@@ -25,14 +25,15 @@ class Bucket(NamedTuple):
     """One stretch of the time since exposure began.
 
     ``entered`` were at risk as it began, ``went_on`` went on within it, ``pending`` have been
-    watched for no longer than part of it. ``end_s`` is its end in seconds, or the longest that
-    anyone was watched if that is less.
+    watched for no longer than part of it: for the share ``watched`` of it, on average. ``end_s`` is
+    its end in seconds, or the longest that anyone was watched if that is less.
     """
 
     entered: float
     went_on: float
     pending: float
     end_s: float = 0.0
+    watched: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,19 @@ NOTHING = Estimate(0.5, 0.0, Beta.jeffreys(0, 0), (), 0.0)
 def estimate(buckets: Sequence[Bucket]) -> Estimate:
     """The share that goes on: ``n_b = entered_b - pending_b / 2``, ``c = 1 - prod(1 - d_b / n_b)``.
 
+    The half is what ``watched`` is if viewers leave the bucket evenly; where more is known, n_b is
+    ``entered_b - pending_b (1 - watched_b)``.
+
     The Beta distribution around it has Greenwood's variance. Where that is 0, Jeffreys' prior steps
     in: if nobody went on, for those watched through the last bucket, who alone can vouch for it; if
     a bucket lost everyone, for that bucket's share.
 
-    Reading ends where the buckets speak for fewer than ``LEAST_AT_RISK`` entrants (or half of all,
-    if that is less): there one viewer more or less would change everything.
+    Reading ends where the buckets speak for fewer than ``LEAST_AT_RISK`` entrants (or a third of
+    all, if that is less): there one viewer more or less would change everything.
     """
     if not buckets or _at_risk(buckets[0]) <= 0:
         return NOTHING
-    least = min(LEAST_AT_RISK, _at_risk(buckets[0]) / 2)
+    least = min(LEAST_AT_RISK, _at_risk(buckets[0]) / 3)
     staying, relative, vouching, horizon = 1.0, 0.0, 0.0, 0.0
     gone: list[float] = []
     for it in buckets:
@@ -118,13 +122,19 @@ def pooled(tables: Iterable[Sequence[Bucket]]) -> list[Bucket]:
             sum(it.went_on for it in same),
             sum(it.pending for it in same),
             max(it.end_s for it in same),
+            _mean_watched(same),
         )
         for same in zip(*tables, strict=True)
     ]
 
 
 def _at_risk(bucket: Bucket) -> float:
-    return bucket.entered - bucket.pending / 2
+    return bucket.entered - bucket.pending * (1 - bucket.watched)
+
+
+def _mean_watched(buckets: Sequence[Bucket]) -> float:
+    pending = sum(it.pending for it in buckets)
+    return sum(it.pending * it.watched for it in buckets) / pending if pending else 0.5
 
 
 def _shares(gone: list[float], buckets: Sequence[Bucket], c: float) -> tuple[float, ...]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from streams.audience.records import Row
 
 HOUR_MS: Final = 3_600_000
-EDGES_H: Final = (0, 1, 3, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 672)
+EDGES_H: Final = (
+    0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 21, 24, 30, 36, 42, 48, 60, 72, 84, 96, 108, 120, 132,
+    144, 156, 168, 192, 240, 288, 336, 420, 504, 588, 672,
+)  # fmt: skip
 """Hours since exposure began: DESIGN's edges, and more between them where days are long to wait."""
 EDGES_S: Final = tuple(edge * 3600.0 for edge in EDGES_H)
 LAST_H: Final = EDGES_H[-1]
@@ -96,14 +99,16 @@ class Passages:
         catalogue changed between the two records of one viewer) reads as none.
         """
         went = [max(0, it) for it in self._went]
-        pending = self._pending(clock_ms, open_ms)
         longest_ms = max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms))
+        pending, watched_ms = self._pending(clock_ms, open_ms)
         left = sum(went) + sum(pending)
         found = []
         for i in range(_BUCKETS):
             after = left - went[i] - pending[i]
             end_ms = min(_EDGES_MS[i + 1], longest_ms)
-            found.append(Bucket(left, went[i], pending[i], end_ms / 1000))
+            of_ms = pending[i] * (end_ms - _EDGES_MS[i])
+            share = min(watched_ms[i] / of_ms, 1.0) if of_ms > 0 else 0.5
+            found.append(Bucket(left, went[i], pending[i], end_ms / 1000, share))
             left = max(0.0, after)
         return found
 
@@ -153,30 +158,38 @@ class Passages:
             hours.insert(at, cell)
             self._counts.insert(at, count)
 
-    def _pending(self, clock_ms: int, open_ms: int) -> list[float]:
-        """Viewers who wait, by the bucket they have come to; last, those beyond all buckets."""
-        found = [0.0] * (_BUCKETS + 1)
-        found[_BUCKETS] = float(max(0, self._gone))
+    def _pending(self, clock_ms: int, open_ms: int) -> tuple[list[float], list[float]]:
+        """By bucket: viewers who have come to it and wait, and for how long they were in it, ms.
+
+        At the end of both are those beyond all buckets.
+        """
+        waiting, watched = [0.0] * (_BUCKETS + 1), [0.0] * (_BUCKETS + 1)
+        waiting[_BUCKETS] = float(max(0, self._gone))
         for hour, count in zip(self._hours, self._counts, strict=True):
             start, end = hour * HOUR_MS, (hour + self._cell(hour)[1]) * HOUR_MS
             if count <= 0 or max(start, open_ms) >= clock_ms:
                 continue
             end = min(end, clock_ms)
-            waiting = (min(open_ms, end) - start) / (end - start) if open_ms > start else 0.0
-            if waiting:  # until it came out, and all since then
-                found[max(1, bisect_left(_EDGES_MS, clock_ms - open_ms)) - 1] += count * waiting
-            if waiting < 1:
+            before = (min(open_ms, end) - start) / (end - start) if open_ms > start else 0.0
+            if before:  # it came out while they waited: all of them are at risk since then
+                since = clock_ms - open_ms
+                bucket = max(1, bisect_left(_EDGES_MS, since)) - 1
+                waiting[bucket] += count * before
+                watched[bucket] += count * before * (since - _EDGES_MS[bucket])
+            if before < 1:
                 least, most = clock_ms - end, clock_ms - max(start, open_ms)
-                for bucket, share in _spread(least, most):
-                    found[bucket] += count * (1 - waiting) * share
-        return found
+                for bucket, low, high in _pieces(least, most):
+                    viewers = count * (1 - before) * (high - low) / (most - least)
+                    waiting[bucket] += viewers
+                    watched[bucket] += viewers * ((low + high) / 2 - _EDGES_MS[bucket])
+        return waiting, watched
 
 
-def _spread(least_ms: int, most_ms: int) -> Iterator[tuple[int, float]]:
-    """Buckets that the time from ``least_ms`` to ``most_ms`` lies in, and the share in each."""
+def _pieces(least_ms: int, most_ms: int) -> Iterator[tuple[int, int, int]]:
+    """The time from ``least_ms`` to ``most_ms``, cut at the edges: bucket, from, until."""
     bucket = bisect_right(_EDGES_MS, least_ms) - 1
     at = least_ms
     while at < most_ms:
         end = most_ms if bucket == _BUCKETS else min(most_ms, _EDGES_MS[bucket + 1])
-        yield bucket, (end - at) / (most_ms - least_ms)
+        yield bucket, at, end
         at, bucket = end, bucket + 1

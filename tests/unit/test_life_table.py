@@ -34,7 +34,7 @@ def test_the_worked_example_of_the_design():
     assert found.n_eff == pytest.approx(62, abs=0.1)
     assert found.low == pytest.approx(0.687, abs=5e-4)
     assert found.n == 100
-    assert found.horizon_s == 86400
+    assert found.horizon_s == 21600  # the last bucket speaks for 16 of them
     assert found.gap_cdf == pytest.approx([2 / 3 / 0.77778, 1, 1], abs=1e-4)
 
 
@@ -43,6 +43,13 @@ def test_the_naive_answers_fail_the_worked_example():
     assert naive_pending_as_gone(EXAMPLE) == pytest.approx(0.650)
     assert not example_holds(naive_resolved_only(EXAMPLE))
     assert not example_holds(naive_pending_as_gone(EXAMPLE))
+
+
+def test_who_was_watched_for_most_of_a_bucket_counts_for_most_of_it():
+    whole, half, none = (
+        estimate([Bucket(100, 30, 40, 3600, watched)]).c for watched in (1.0, 0.5, 0.0)
+    )
+    assert (whole, half, none) == pytest.approx((0.3, 0.375, 0.5))
 
 
 def test_without_anyone_pending_it_is_the_plain_share_and_its_binomial_error():
@@ -83,9 +90,9 @@ def test_where_the_last_who_wait_all_go_on_those_still_pending_widen_the_bound()
 
 
 def test_a_bucket_that_speaks_for_a_handful_is_not_read():
-    table = [Bucket(1000, 300, 699, 3600), Bucket(1, 1, 0, 7200)]
+    table = [Bucket(1000, 300, 690, 3600), Bucket(10, 9, 0, 7200)]
     found = estimate(table)
-    assert found.c == pytest.approx(300 / 650.5)
+    assert found.c == pytest.approx(300 / 655)
     assert found.horizon_s == 3600
 
 
@@ -102,7 +109,9 @@ def test_a_small_audience_that_was_watched_to_the_end_is_read_to_the_end():
 
 
 def test_tables_are_pooled_bucket_by_bucket():
-    assert pooled([EXAMPLE, EXAMPLE])[1] == Bucket(40, 10, 20, 21600)
+    assert pooled([EXAMPLE, EXAMPLE])[1] == Bucket(40, 10, 20, 21600, 0.5)
+    one, other = Bucket(50, 0, 10, 3600, 0.2), Bucket(50, 0, 30, 1800, 0.6)
+    assert pooled([[one], [other], [Bucket(5, 5, 0, 0)]]) == [Bucket(105, 5, 40, 3600, 0.5)]
     assert estimate(pooled([EXAMPLE, EXAMPLE])).c == pytest.approx(estimate(EXAMPLE).c)
 
 
