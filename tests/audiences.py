@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streams.audience.records import Flags, Lineage, Passage, Progress, Row, Seat
 from streams.audience.title import Surroundings, TitleAudience
+from streams.audience.voices import Table
 from streams.catalogue import Catalogue, Season, Title
 from streams.rules import Rules
 
@@ -27,7 +28,7 @@ def surroundings(of: int = 4, **facts: object) -> Surroundings:
     """A catalogue of one series whose first season has ``of`` episodes (0: nobody knows)."""
     runtimes = dict.fromkeys(range(1, (of or 4) + 1), RUNTIME_MS)
     title = Title(TITLE, "Dark", (), {1: Season(of, runtimes)}, **facts)
-    return Surroundings(Catalogue({TITLE: title}, version=7), RULES)
+    return Surroundings(Catalogue({TITLE: title}, version=7), RULES, Table())
 
 
 def began(viewer: str, at_ms: int, seat: Seat | None = None) -> Progress:

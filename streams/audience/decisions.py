@@ -1,4 +1,11 @@
-"""What a title's audience is said to do: hook points found, revised, withdrawn; one signal each.
+"""What is decided about a title at whole hours, with a signal for every change that matters.
+
+| type | when |
+|---|---|
+| `title.hook_point` | the episode that hooks is found, is another one, or is none any more |
+| `title.trending` | far more viewers begin it than its own baseline lets expect, or no longer |
+| `title.travels` | it hooks viewers in another country about as well as at home, or no longer |
+| `title.breakthrough` | a labelled season hooks clearly more than comparable ones, or no longer |
 
 The id of a signal is a hash of what it is about and how many there were of that before, so the same
 decision has the same id, whoever takes it.
@@ -13,87 +20,145 @@ import orjson
 
 from streams.audience import hook_point
 from streams.audience.hook_point import NONE, Hook
+from streams.audience.seasons import length, line_of, standing
+from streams.audience.travels import Travels
+from streams.audience.voices import Breakthroughs
 from streams.signals import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from streams.audience.retention import Retention
+    from streams.audience.retention import SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
-    from streams.catalogue import Title
+    from streams.rules import Rules
 
 EVERYONE = ""
 """Stands for all countries together."""
 COUNTRIES_EVERY_H = 24
-"""Hook points by country are looked at once a day of event time, the pooled ones every hour."""
+"""Countries are looked at once a day of event time, everyone together every hour."""
 HOUR_MS = 3_600_000
+STATE = {True: "begun", False: "ended"}
 
 
 class Decisions:
     """The last word on everything that is decided about a title, and how often there was one."""
 
-    __slots__ = ("_counts", "_title_id", "hooks")
+    __slots__ = ("_counts", "_rules", "_title_id", "breakthroughs", "hooks", "travels")
 
-    def __init__(self, title_id: str) -> None:
+    def __init__(self, title_id: str, rules: Rules) -> None:
         self._title_id = title_id
+        self._rules = rules
         self.hooks: dict[tuple[int, str], Hook] = {}
+        self.travels: dict[int, Travels] = {}
+        self.breakthroughs: dict[int, Breakthroughs] = {}
+        """By season, as are travels."""
         self._counts: dict[str, int] = {}
 
     def dump(self) -> list[Any]:
         """Plain values, to be kept."""
         hooks = [[*key, hook.k, hook.since_ms] for key, hook in sorted(self.hooks.items())]
-        return [hooks, self._counts]
+        travels = [[season, it.dump()] for season, it in sorted(self.travels.items())]
+        broken = [[season, it.dump()] for season, it in sorted(self.breakthroughs.items())]
+        return [hooks, travels, broken, self._counts]
 
     def load(self, data: list[Any]) -> None:
         """Take up what ``dump`` gave."""
-        hooks, self._counts = data
+        hooks, travels, broken, self._counts = data
         self.hooks = {(season, country): Hook(k, since) for season, country, k, since in hooks}
+        for season, dumped in travels:
+            self._travels(season).load(dumped)
+        for season, dumped in broken:
+            self._breakthroughs(season).load(dumped)
+
+    def _travels(self, season: int) -> Travels:
+        return self.travels.setdefault(season, Travels(self._rules.least_viewers))
+
+    def _breakthroughs(self, season: int) -> Breakthroughs:
+        return self.breakthroughs.setdefault(season, Breakthroughs(self._rules.least_viewers))
 
     def take(
-        self,
-        audience: TitleAudience,
-        title: Title | None,
-        at_ms: int,
-        moved: Sequence[int],
-        around: Surroundings,
+        self, audience: TitleAudience, at_ms: int, moved: Sequence[int], around: Surroundings
     ) -> Iterator[str]:
-        """Decide at a whole hour on the seasons that have ``moved``.
+        """Decide at a whole hour: on trends, and on the seasons that have ``moved``.
 
         Returns:
             Bodies of ``engagement-signals``.
         """
+        yield from self._trends(audience, at_ms)
         for number in moved:
-            of = length(title, number)
-            if of:
-                yield from self._hook_points(number, of, audience.retention[number], at_ms, around)
+            hour = _Hour(at_ms, number, audience, around)
+            if hour.of:
+                yield from self._hook_points(hour)
+                yield from self._comparisons(hour)
 
     # -- hook points -------------------------------------------------------------------------------
-    def _hook_points(
-        self, number: int, of: int, retention: Retention, at_ms: int, around: Surroundings
-    ) -> Iterator[str]:
-        daily = at_ms // HOUR_MS % COUNTRIES_EVERY_H == 0
-        for country in (EVERYONE, *(retention.countries() if daily else ())):
-            held = self.hooks.get((number, country), NONE)
-            if held.k is None and not retention.can_hook(country):
+    def _hook_points(self, hour: _Hour) -> Iterator[str]:
+        for country in hour.countries():
+            held = self.hooks.get((hour.season, country), NONE)
+            if held.k is None and not hour.retention.can_hook(country):
                 continue
-            curve = retention.curve(of, at_ms, country)
-            hook, change = hook_point.decide(held, curve, at_ms)
+            curve = hour.curve(country)
+            hook, change = hook_point.decide(held, curve, hour.at_ms)
             if curve is None or change is None:
                 continue
-            self.hooks[number, country] = hook
+            self.hooks[hour.season, country] = hook
             told = hook_point.published(hook, curve)
             del told["since"], told["version"], told["share"], told["lift_peers"]
             data = {
                 "title_id": self._title_id,
-                "season": number,
+                "season": hour.season,
                 "country": country or None,
                 "state": change.what,
                 **told,
                 "before": change.before,
                 "curve_version": curve.version,
-                "catalogue_version": around.catalogue.version,
+                "catalogue_version": hour.around.catalogue.version,
             }
-            yield self._signal("hook_point", f"{number}:{country}", at_ms, data)
+            yield self._signal("hook_point", f"{hour.season}:{country}", hour.at_ms, data)
+
+    # -- the title beside itself and others ---
+    def _trends(self, audience: TitleAudience, at_ms: int) -> Iterator[str]:
+        for change in audience.trending.tick(at_ms // HOUR_MS):
+            data = {
+                "title_id": self._title_id,
+                "country": change.country or None,
+                "state": STATE[change.begins],
+                "observed": change.observed,
+                "expected": change.expected,
+                "p": change.tail,
+            }
+            yield self._signal("trending", change.country, at_ms, data)
+
+    def _comparisons(self, hour: _Hour) -> Iterator[str]:
+        if not hour.daily:
+            return
+        standings = {
+            country: standing(curve)
+            for country in hour.retention.countries()
+            if (curve := hour.curve(country)) is not None
+        }
+        home = hour.title.country if hour.title else ""
+        for travel in self._travels(hour.season).decide("country", home, standings):
+            data = {
+                "title_id": self._title_id,
+                "season": hour.season,
+                "state": STATE[travel.begins],
+                **{name: it for name, it in travel._asdict().items() if name != "begins"},
+            }
+            about = f"{hour.season}:{travel.to}:{travel.value}"
+            yield self._signal("travels", about, hour.at_ms, data)
+        least = self._rules.least_viewers
+        curve = hour.curve(EVERYONE)
+        line = line_of(hour.audience.engagement, hour.season, hour.title, curve, least)
+        for found in self._breakthroughs(hour.season).decide(line, hour.around.table):
+            data = {
+                "title_id": self._title_id,
+                "season": hour.season,
+                "labels": [found.label],
+                "state": STATE[found.begins],
+                **{name: it for name, it in found._asdict().items() if name != "begins"},
+            }
+            yield self._signal("breakthrough", f"{hour.season}:{found.label}", hour.at_ms, data)
 
     # -- signals -----------------------------------------------------------------------------------
     def _signal(self, kind: str, about: str, at_ms: int, data: dict[str, Any]) -> str:
@@ -114,7 +179,28 @@ class Decisions:
         return orjson.dumps(body).decode()
 
 
-def length(title: Title | None, season: int) -> int:
-    """How many episodes a season has; 0 while nobody knows."""
-    found = title.seasons.get(season) if title else None
-    return found.of if found else 0
+class _Hour:
+    """One season at a whole hour; curves are made when they are asked for, once."""
+
+    def __init__(
+        self, at_ms: int, season: int, audience: TitleAudience, around: Surroundings
+    ) -> None:
+        self.at_ms = at_ms
+        self.season = season
+        self.audience = audience
+        self.around = around
+        self.title = around.catalogue.titles.get(audience.title_id)
+        self.of = length(self.title, season)
+        self.retention = audience.retention[season]
+        self.daily = at_ms // HOUR_MS % COUNTRIES_EVERY_H == 0
+        self._curves: dict[str, SeasonCurve | None] = {}
+
+    def countries(self) -> list[str]:
+        """Those that are looked at now."""
+        return [EVERYONE, *(self.retention.countries() if self.daily else ())]
+
+    def curve(self, country: str) -> SeasonCurve | None:
+        """The curve of a country as of this hour."""
+        if country not in self._curves:
+            self._curves[country] = self.retention.curve(self.of, self.at_ms, country)
+        return self._curves[country]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import orjson
 
 from streams.audience import hook_point
-from streams.audience.decisions import EVERYONE, length
+from streams.audience.decisions import EVERYONE
 from streams.audience.hook_point import NONE
-from streams.audience.life_table import LOW
-from streams.audience.peers import line_name
-from streams.audience.retention import LEAST_VIEWERS
+from streams.audience.seasons import length, line_of, name_of, standing
+from streams.audience.title import home_of
 from streams.signals import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.audience.retention import Retention, SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
+    from streams.catalogue import Title
 
 WEEK_S, MONTH_S = 7 * 86400.0, 28 * 86400.0
 
@@ -24,39 +27,119 @@ WEEK_S, MONTH_S = 7 * 86400.0, 28 * 86400.0
 class Report(NamedTuple):
     """What a title publishes at one time.
 
-    ``fields`` of ``engagement:{title}``; ``ranks`` as (key without prefix, title, score or None to
-    leave it out); ``lines`` of the table of peers, by ``title:season``.
+    ``fields`` of ``engagement:{title}``; ``ranks``: the score by sorted set (key without prefix),
+    None where the title is not in it; ``lines`` of the table of peers, by ``title:season``.
     """
 
     fields: dict[str, Any]
-    ranks: list[tuple[str, str, float | None]]
-    lines: dict[str, bytes | None]
+    ranks: dict[str, float | None]
+    lines: dict[str, bytes]
 
 
 def report_of(audience: TitleAudience, around: Surroundings) -> Report:
     """Everything, as of the title's clock."""
-    title = around.catalogue.titles.get(audience.title_id)
-    engagement, at_ms = audience.engagement, audience.clock_ms
-    fields: dict[str, Any] = {"updated_at": stamp(at_ms), **engagement.scalars(title)}
-    ranks: list[tuple[str, str, float | None]] = [("top:hours", audience.title_id, fields["hours"])]
-    lines: dict[str, bytes | None] = {}
-    best = None
-    for number in sorted(engagement.seasons):
-        said = engagement.season(number, title)
-        retention = audience.retention.get(number)
+    return _Making(audience, around).report()
+
+
+class _Making:
+    """One report in the making."""
+
+    def __init__(self, audience: TitleAudience, around: Surroundings) -> None:
+        self._audience = audience
+        self._around = around
+        self._title: Title | None = around.catalogue.titles.get(audience.title_id)
+        self._least = around.rules.least_viewers
+        self._at_ms = audience.clock_ms
+        self._fields: dict[str, Any] = {"updated_at": stamp(self._at_ms)}
+        self._lines: dict[str, bytes] = {}
+        self._voices: dict[str, Any] = {}
+        self._scores: dict[str, list[float]] = {"hooked": [], "travelling": [], "new-voices": []}
+
+    def report(self) -> Report:
+        engagement = self._audience.engagement
+        self._fields |= engagement.scalars(self._title)
+        for number in sorted(engagement.seasons):
+            self._season(number)
+        self._fields["audience"] = orjson.dumps(self._audience.people.report(self._least))
+        self._fields["reach"] = orjson.dumps(self._reach())
+        if self._voices:
+            self._fields["voices"] = orjson.dumps(self._voices)
+        return Report(self._fields, self._ranks(), self._lines)
+
+    # -- seasons -----------------------------------------------------------------------------------
+    def _season(self, number: int) -> None:
+        engagement, fields = self._audience.engagement, self._fields
+        said = engagement.season(number, self._title)
+        retention = self._audience.retention.get(number)
+        curve = None
         if retention is not None:
-            said |= _completion(retention, at_ms)
-        fields[f"season:{number}"] = _json(said)
-        fields[f"episodes:{number}"] = _json(engagement.episodes(number, title))
-        fields[f"dropoff:{number}"] = _json(engagement.drop_off(number, around.rules.least_viewers))
-        of = length(title, number)
-        if retention is not None and of:
-            pooled = _curves(audience, number, of, around, fields)
-            lines[line_name(audience.title_id, number)] = _line(pooled)
-            best = max((it for it in (best, _score(pooled)) if it is not None), default=None)
-    fields["audience"] = _json(audience.people.report(around.rules.least_viewers))
-    ranks.append(("top:hooked", audience.title_id, best))
-    return Report(fields, ranks, lines)
+            completion = _completion(retention, self._at_ms)
+            said |= completion
+            for name, share in completion.items():  # of the whole title: of what was begun first
+                fields.setdefault(name, share)
+            curve = self._curves(number, retention)
+        fields[f"season:{number}"] = orjson.dumps(said)
+        fields[f"episodes:{number}"] = orjson.dumps(engagement.episodes(number, self._title))
+        fields[f"dropoff:{number}"] = orjson.dumps(engagement.drop_off(number, self._least))
+        line = line_of(engagement, number, self._title, curve, self._least)
+        self._lines[name_of(self._audience.title_id, number)] = msgspec.json.encode(line)
+        broken = self._audience.decisions.breakthroughs.get(number)
+        if line.labels and broken is not None:
+            told = broken.report(line, self._around.table.report(self._least))
+            self._voices.setdefault("labels", {}).update(told["labels"])
+            if told["breakthrough"]:
+                self._voices.setdefault("breakthrough", {})[str(number)] = told["breakthrough"]
+                self._scores["new-voices"].append(line.low or 0.0)
+
+    def _curves(self, number: int, retention: Retention) -> SeasonCurve | None:
+        """Publish the curves of a season; returns that of everyone."""
+        of = length(self._title, number)
+        pooled = retention.curve(of, self._at_ms)
+        if pooled is None:
+            return None
+        name = name_of(self._audience.title_id, number)
+        peers = self._around.table.same_length(of, name, self._least)
+        self._curve(number, EVERYONE, pooled, peers)
+        for country in retention.countries():
+            curve = retention.curve(of, self._at_ms, country)
+            if curve is not None:
+                self._curve(number, country, curve, peers)
+        if pooled.steps[0].n >= self._least:
+            self._scores["hooked"].append(standing(pooled).low)
+        return pooled
+
+    def _curve(self, number: int, country: str, curve: SeasonCurve, peers: list[float]) -> None:
+        place = f"{number}:{country}" if country else str(number)
+        hook = self._audience.decisions.hooks.get((number, country), NONE)
+        told = hook_point.published(hook, curve, peers)
+        told["since"] = stamp(hook.since_ms) if hook.since_ms else None
+        self._fields[f"curve:{place}"] = orjson.dumps(curve.published())
+        self._fields[f"hook:{place}"] = orjson.dumps(told)
+
+    # -- the whole title ---
+    def _reach(self) -> dict[str, Any]:
+        people = self._audience.people
+        countries, languages = people.at_least("country"), people.at_least("language")
+        home = home_of(self._title)
+        told = self._audience.reach.report(home, countries, languages, self._least)
+        travels = [
+            {"season": number, **travel}
+            for number, it in sorted(self._audience.decisions.travels.items())
+            for travel in it.report()
+        ]
+        if travels:
+            self._scores["travelling"].append(float(len({it["value"] for it in travels})))
+        return told | {"travels": travels}
+
+    def _ranks(self) -> dict[str, float | None]:
+        best: Mapping[str, float | None] = {
+            name: round(max(scores), 4) if scores else None for name, scores in self._scores.items()
+        }
+        trends = self._audience.trending.report()
+        ranks = {f"top:{name}": score for name, score in best.items()}
+        ranks["top:hours"] = self._fields["hours"]
+        known = {*self._audience.trending.countries(), *trends}
+        return ranks | {f"trending:{name or 'all'}": trends.get(name) for name in sorted(known)}
 
 
 def _completion(retention: Retention, at_ms: int) -> dict[str, float]:
@@ -65,46 +148,3 @@ def _completion(retention: Retention, at_ms: int) -> dict[str, float]:
         "completion_28d": retention.completion(MONTH_S, at_ms),
     }
     return {name: round(it.c, 3) for name, it in found.items() if it is not None}
-
-
-def _curves(
-    audience: TitleAudience,
-    number: int,
-    of: int,
-    around: Surroundings,
-    fields: dict[str, Any],
-) -> SeasonCurve | None:
-    """Publish the curves of a season; returns that of everyone."""
-    retention = audience.retention[number]
-    pooled = None
-    for country in (EVERYONE, *retention.countries()):
-        curve = retention.curve(of, audience.clock_ms, country)
-        if curve is None:
-            continue
-        place = f"{number}:{country}" if country else str(number)
-        hook = audience.decisions.hooks.get((number, country), NONE)
-        fields[f"curve:{place}"] = _json(curve.published())
-        peers = around.peers.h1_of_length(of, line_name(audience.title_id, number))
-        told = hook_point.published(hook, curve, peers)
-        told["since"] = stamp(hook.since_ms) if hook.since_ms else None
-        fields[f"hook:{place}"] = _json(told)
-        if not country:
-            pooled = curve
-    return pooled
-
-
-def _score(curve: SeasonCurve | None) -> float | None:
-    """How surely a season hooks from its beginning: the lower bound of H_1."""
-    if curve is None or curve.steps[0].n < LEAST_VIEWERS:
-        return None
-    return min(curve.h[0], curve.beliefs[0].quantile(LOW))
-
-
-def _line(curve: SeasonCurve | None) -> bytes | None:
-    if curve is None or curve.steps[0].n < LEAST_VIEWERS:
-        return None
-    return _json({"of": curve.of, "h1": round(curve.h[0], 3), "n": int(curve.steps[0].n)})
-
-
-def _json(value: Any) -> bytes:
-    return orjson.dumps(value)

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.decisions import Decisions
 from streams.audience.engagement import Engagement
-from streams.audience.peers import Peers
 from streams.audience.people import People
+from streams.audience.reach import Home, Reach
 from streams.audience.records import Lineage, Progress
 from streams.audience.retention import Retention
+from streams.audience.trending import Trending
 from streams.signals import SIGNALS, Out
 
 if TYPE_CHECKING:
     from streams.audience.records import Record
+    from streams.audience.voices import Table
     from streams.catalogue import Catalogue, Title
     from streams.rules import Rules
 
@@ -35,7 +37,6 @@ LEAST_NEWS, NEWS_SHARE = 10, 0.02
 there were: fewer could not move an estimate by much. Once a day it is in any case."""
 MOST_SEASONS = 200
 NO_MARK = Lineage(-1, 0, 0, 0)
-NO_PEERS = Peers()
 
 
 class Surroundings(NamedTuple):
@@ -43,7 +44,8 @@ class Surroundings(NamedTuple):
 
     catalogue: Catalogue
     rules: Rules
-    peers: Peers = NO_PEERS
+    table: Table
+    """What all seasons say of themselves."""
 
 
 class TitleAudience:
@@ -51,7 +53,8 @@ class TitleAudience:
 
     __slots__ = (
         "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "news", "outbox",
-        "people", "place", "retention", "seen", "title_id", "touched", "version",
+        "people", "place", "reach", "retention", "seen", "title_id", "touched", "trending",
+        "version",
     )  # fmt: skip
 
     def __init__(self, title_id: str, rules: Rules) -> None:
@@ -64,10 +67,12 @@ class TitleAudience:
         """When to look at it next."""
         self.engagement = Engagement(rules)
         self.people = People()
+        self.reach = Reach()
+        self.trending = Trending(rules.least_viewers)
         self.retention: dict[int, Retention] = {}
         self.news: dict[int, tuple[int, int]] = {}
         """By season: passages since it was decided on, and ever."""
-        self.decisions = Decisions(title_id)
+        self.decisions = Decisions(title_id, rules)
         self.outbox: list[Out] = []
         self.place: tuple[str, int] = ("", -1)
         """Source of the records at hand, and the offset up to which they are taken together."""
@@ -106,10 +111,12 @@ class TitleAudience:
         if isinstance(record, Progress):
             self.engagement.progress(record)
             self.people.progress(record)
+            self.trending.progress(record)
             if record.passages:
                 self._pass_on(record, around.catalogue.titles.get(self.title_id))
         else:
             self.engagement.session(record)
+            self.reach.session(record)
         self.due_ms = min(self.due_ms, self.clock_ms - self.clock_ms % HOUR_MS + HOUR_MS)
         return True
 
@@ -151,8 +158,7 @@ class TitleAudience:
             for number, season in self.retention.items():
                 season.compact(at_ms)
                 self.changed.add(number)
-        title = around.catalogue.titles.get(self.title_id)
-        for body in self.decisions.take(self, title, at_ms, moved, around):
+        for body in self.decisions.take(self, at_ms, moved, around):
             source, offset = self.place
             rank = sum(1 for out in self.outbox if out.offset == offset)
             self.outbox.append(Out(source, offset, 0, rank, SIGNALS, self.title_id, body))
@@ -176,6 +182,11 @@ def opens_ms(title: Title | None, season: int, k: int) -> int:
     if k:
         return found.released_ms.get(k + 1, 0)
     return max(found.released_ms.values())
+
+
+def home_of(title: Title | None) -> Home:
+    """Where a title comes from, as far as the catalogue says."""
+    return Home(title.country, title.language) if title else Home("", "")
 
 
 def day_of(at_ms: int) -> str:

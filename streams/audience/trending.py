@@ -269,6 +269,10 @@ class Trending:
         expected, tail = float(f"{burst.expected:.2g}"), float(f"{burst.tail:.2g}")
         return [Change(name, begins, hour, observed, expected, score, tail)]
 
+    def countries(self) -> list[str]:
+        """Countries that are kept apart, and ``""`` for everywhere."""
+        return sorted(self._countries)
+
     def report(self) -> dict[str, float]:
         """Where the title is trending as of the last tick: observed / expected by country."""
         return dict(self._scores)

@@ -5,8 +5,8 @@ Every season (or film) publishes one line about itself to a table that all title
 - *exposure* of a label, its share of all starts, against *completion*, its share of all
   completions: above exposure, its titles keep more of those they are shown to than others do.
 - *breakthrough*: a season with a label whose H_1 is above that of comparable ones by a margin, with
-  a probability of .95: ``low >= median + .05``, where low is the lower 5 % bound of its H_1, and the
-  median is over at least five seasons without that label, of about the same length (H_1 is a
+  a probability of .95: ``low >= median + .05``, where low is the lower 5 % bound of its H_1, and
+  the median is over at least five seasons without that label, of about the same length (H_1 is a
   product over episodes), with enough viewers each. It ends when H_1 is no longer above the median.
 """
 
@@ -129,6 +129,12 @@ class Table:
             return []
         lines = self._lengths.get(length_class(of), {}).values()
         fit = (it for it in lines if it.n >= least and label not in it.labels)
+        return [it.h1 for it in fit if it.h1 is not None]
+
+    def same_length(self, of: int, but: str, least: int) -> list[float]:
+        """H_1 of the other seasons of exactly that length; ``but`` is the name of one's own."""
+        lines = self._lengths.get(length_class(of), {}).items()
+        fit = (it for name, it in lines if it.of == of and it.n >= least and name != but)
         return [it.h1 for it in fit if it.h1 is not None]
 
     def report(self, threshold: int) -> dict[str, dict[str, Any]]:

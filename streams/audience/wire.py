@@ -41,6 +41,8 @@ def dump_parts(title: TitleAudience) -> dict[str, bytes]:
         title.due_ms,
         title.engagement.dump(),
         title.people.dump(),
+        title.reach.dump(),
+        title.trending.dump(),
         [[number, *counts] for number, counts in sorted(title.news.items())],
         title.decisions.dump(),
     ]
@@ -78,10 +80,12 @@ def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
     made_as, *head = _unpacked(parts["head"])
     if made_as > FORMAT:
         raise ValueError(f"format {made_as}; this release reads up to {FORMAT}")
-    marks, title.clock_ms, title.due_ms, engagement, people, news, decisions = head
+    marks, title.clock_ms, title.due_ms, engagement, people, reach, trending, news, decisions = head
     title.marks = {source: Lineage(*at) for source, *at in marks}
     title.engagement.load(engagement)
     title.people.load(people)
+    title.reach.load(reach)
+    title.trending.load(trending)
     title.news = {number: (fresh, ever) for number, fresh, ever in news}
     title.decisions.load(decisions)
     for name, part in parts.items():

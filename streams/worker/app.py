@@ -17,18 +17,22 @@ from mode.supervisors import CrashingSupervisor
 from config.logging import configure_logging
 from config.settings import Settings
 from config.wrong import unknown_variables
+from streams.audience.title import Surroundings
 from streams.viewing.context import Context
 from streams.worker import metrics
+from streams.worker.audience_lanes import AudienceLanes, Audiences
+from streams.worker.audience_store import RedisAudienceStore
 from streams.worker.cache import Cache
 from streams.worker.catalogue_lanes import CatalogueLanes
 from streams.worker.catalogue_store import CatalogueStore, Snapshot
 from streams.worker.core import CORE
 from streams.worker.curves import Curves
-from streams.worker.dispatch import Dispatcher
+from streams.worker.dispatch import Dispatcher, ViewerLanes
 from streams.worker.faust_app import faust_app
 from streams.worker.lag import Lag
 from streams.worker.lane import Shell
 from streams.worker.outage import Patience
+from streams.worker.peers import Peers
 from streams.worker.publisher import Publisher
 from streams.worker.redis_store import RedisStore
 from streams.worker.supervision import Supervision
@@ -58,7 +62,7 @@ class Worker:
         self.publisher = Publisher(settings)
         titles = CatalogueStore(settings, self.store)
         self.snapshot = Snapshot(titles)
-        self.titles = CatalogueLanes(settings, self.store, titles, self.publisher)
+        self.catalogue = CatalogueLanes(settings, self.store, titles, self.publisher)
         self.patience = Patience(settings.outage_max_s)
         self.lag = Lag(settings, self._consumer_positions)
         self.consumer_of: Callable[[], Any] = lambda: None
@@ -76,7 +80,13 @@ class Worker:
             asyncio.Event(),
         )
         self._ready = shell.ready
-        self.dispatcher = Dispatcher(shell)
+        self.viewers = Dispatcher(ViewerLanes(shell))
+        audiences = RedisAudienceStore(settings, self.store)
+        self.peers = Peers(audiences)
+        shared = Audiences(
+            settings, self.store, audiences, self.publisher, self.surroundings, self.patience
+        )
+        self.titles = Dispatcher(AudienceLanes(shared, shell.ready))
         self.supervision = Supervision(settings, self.patience, self.lag, self.store, self._works)
         self.guard = self.supervision.guard
         self._started = False
@@ -86,11 +96,15 @@ class Worker:
         return {} if consumer is None else await consumer.positions()
 
     def _works(self) -> Mapping[Source, Works]:
-        return {**self.dispatcher.lanes, **self.titles.lanes}
+        return {**self.viewers.lanes, **self.titles.lanes, **self.catalogue.lanes}
 
     def context(self) -> Context:
         """What decisions rest on right now."""
         return Context(self.snapshot.catalogue, self.settings.rules)
+
+    def surroundings(self) -> Surroundings:
+        """What a title's decisions rest on right now."""
+        return Surroundings(self.snapshot.catalogue, self.settings.rules, self.peers.table)
 
     async def start(self) -> None:
         """Connect, and learn the catalogue as it is. Safe to call again."""
@@ -101,6 +115,7 @@ class Worker:
         self.supervision.start()
         await self.publisher.start()
         await self.patience(self.snapshot.refresh)
+        await self.patience(self.peers.refresh)
         self.supervision.health.starting = ""
         # The fold makes many short-lived objects and few cycles; full collections cost, and find
         # nothing. All lanes stand still meanwhile, 1 ms per 1,000 objects that stay: often and few
@@ -121,7 +136,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Let everything go."""
-        await self.dispatcher.stop()
+        await self.stop_lanes()
         await self.lag.close()
         await self.publisher.stop()
         await self.store.close()
@@ -131,25 +146,38 @@ class Worker:
         """Where to read on, for every assigned partition that has a mark."""
         await self.start()
         await self.patience(self.guard.look)
-        tps = [TP(tp.topic, tp.partition) for tp in assigned]
-        events = [(tp.topic, tp.partition) for tp in tps if tp.topic == self.settings.topics.events]
-        marks = await self.dispatcher.assign(events)
-        others = [(tp.topic, tp.partition) for tp in tps if (tp.topic, tp.partition) not in events]
-        read = await self.patience(self.store.marks, others)
-        self.titles.assign(others, read)
+        topics = self.settings.topics
+        sources: dict[str, list[Source]] = {
+            name: [] for name in (topics.events, topics.progress, topics.titles)
+        }
+        for tp in assigned:
+            sources[tp.topic].append((tp.topic, tp.partition))
+        marks = await self.viewers.assign(sources[topics.events])
+        marks |= await self.titles.assign(sources[topics.progress])
+        read = await self.patience(self.store.marks, sources[topics.titles])
+        self.catalogue.assign(sources[topics.titles], read)
         self.supervision.health.has_place = True
-        log.info("partitions assigned", events=len(events), titles=len(others))
+        log.info(
+            "partitions assigned",
+            events=len(sources[topics.events]),
+            progress=len(sources[topics.progress]),
+            titles=len(sources[topics.titles]),
+        )
         return {TP(*source): mark.offset + 1 for source, mark in (marks | read).items()}
+
+    async def stop_lanes(self) -> None:
+        """Let all lanes finish what they have begun, within a bounded time."""
+        await asyncio.gather(self.viewers.stop(), self.titles.stop())
 
     async def leave_partitions(self) -> None:
         """Finish what is under way before others start on these partitions."""
         self.supervision.health.has_place = False
-        self.titles.assign((), {})
-        await self.dispatcher.stop()
+        self.catalogue.assign((), {})
+        await self.stop_lanes()
 
     async def absorb_titles(self, event: Any) -> None:
         """Take one slice of the ``titles`` topic into the catalogue."""
-        await self.patience(self.titles.absorb, event.value)
+        await self.patience(self.catalogue.absorb, event.value)
         await self.patience(self.snapshot.refresh)
 
     async def keep_catalogue(self) -> None:
@@ -157,6 +185,7 @@ class Worker:
         while True:
             await asyncio.sleep(EVERY_S)
             await self.patience(self.snapshot.refresh)
+            await self.patience(self.peers.refresh)
             metrics.REJECT_LOG.flush()
 
 
@@ -168,21 +197,28 @@ def build(worker: Worker) -> faust.App:
     app.read_on = worker.guard.read_on
     app.slice_max = settings.slice_max
     events = app.topic(settings.topics.events, schema=SliceSchema())
-    catalogue = app.topic(settings.topics.titles, schema=SliceSchema())
+    progress = app.topic(settings.topics.progress, schema=SliceSchema())
+    changes = app.topic(settings.topics.titles, schema=SliceSchema())
 
     async def viewers(stream: Any) -> None:
         """Hand slices of playback events to the lanes of their partitions."""
         async for event in stream.noack().events():
-            worker.dispatcher.submit(event)
+            worker.viewers.submit(event)
 
     async def titles(stream: Any) -> None:
+        """Hand slices of what viewers did with titles to the lanes of their partitions."""
+        async for event in stream.noack().events():
+            worker.titles.submit(event)
+
+    async def catalogue(stream: Any) -> None:
         """Take titles into the catalogue."""
         async for event in stream.noack().events():
             await worker.absorb_titles(event)
             event.ack()
 
     app.agent(events, name="viewers", supervisor_strategy=CrashingSupervisor)(viewers)
-    app.agent(catalogue, name="titles", supervisor_strategy=CrashingSupervisor)(titles)
+    app.agent(progress, name="titles", supervisor_strategy=CrashingSupervisor)(titles)
+    app.agent(changes, name="catalogue", supervisor_strategy=CrashingSupervisor)(catalogue)
     _tend(app, worker)
     _follow_the_group(app, worker)
     _end_in_order(app, worker)
@@ -213,7 +249,7 @@ def _tend(app: faust.App, worker: Worker) -> None:
     async def watch() -> None:
         """What ends the worker must do so even while no slice arrives that would meet it."""
         while not app.should_stop:
-            error = worker.supervision.fatal(worker.dispatcher.failed)
+            error = worker.supervision.fatal(worker.viewers.failed, worker.titles.failed)
             if error is not None:
                 await app.crash(error)
                 return
@@ -237,7 +273,7 @@ def _end_in_order(app: faust.App, worker: Worker) -> None:
 
     async def on_stop() -> None:
         worker.supervision.stop(app.crash_reason)
-        await worker.dispatcher.stop()
+        await worker.stop_lanes()
         await stop()
         await worker.stop()
 

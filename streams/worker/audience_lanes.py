@@ -4,12 +4,13 @@ For each batch: fold (pure) -> write every title's counts, report and outbox -> 
 move the mark (and the hours to look at) -> ack. Every step may be repeated: marks in each title
 show what is applied already, and outboxes hold what must be sent again.
 
-Batches gather for a moment, so a title that draws much of all viewing is written once for many
+Batches gather for a moment, so that a title that draws much of all viewing is written once for many
 records; reports are made at most once a second, and at the latest when the stream pauses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 REPORT_EVERY_S = 1.0
 """A title's report is made anew at most this often."""
+GATHER_S = 0.25
+"""Batches of one partition begin at least this far apart."""
 DUE_AT_ONCE = 200
 """Titles whose hours are looked at in one go."""
 
@@ -51,6 +54,26 @@ class Audiences(NamedTuple):
     publisher: Publisher
     around: Callable[[], Surroundings]
     retry: Callable[..., Any]
+
+
+class AudienceLanes:
+    """The lanes of the titles agent, for the dispatcher."""
+
+    def __init__(self, shared: Audiences, ready: asyncio.Event) -> None:
+        self._shared = shared
+        self.ready, self.most = ready, shared.settings.slice_max
+
+    async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
+        """See ``Lanes.claim``."""
+        marks: dict[Source, Mark] = await self._shared.retry(self._shared.store.claim, sources)
+        return marks
+
+    def lane(self, source: Source, mark: Mark) -> AudienceLane:
+        """See ``Lanes.lane``."""
+        return AudienceLane(self._shared, source, mark)
+
+    def clear(self) -> None:
+        """See ``Lanes.clear``; each lane keeps its own titles, and goes with them."""
 
 
 class Told(NamedTuple):
@@ -78,6 +101,7 @@ class AudienceLane:
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
+        self._free_at = 0.0
         self._cache: dict[str, TitleAudience] = {}
         self._reported: dict[str, float] = {}
         """When each title's report was made last (monotonic s)."""
@@ -94,10 +118,16 @@ class AudienceLane:
         """Absorb records; whatever the world does meanwhile, exactly once."""
         fresh = [record for record in records if record.offset > self.mark.offset]
         if fresh:
+            await self._pause()
             batch = self._read(fresh)
             await self._insist(list(batch.titles.keys() | self._overdue()), batch)
             metrics.PROGRESS.inc(len(fresh))
         self._now(WAITING)
+
+    async def _pause(self) -> None:
+        """Let records gather, for the next batch to be a large one."""
+        await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
+        self._free_at = time.monotonic() + GATHER_S
 
     async def idle(self) -> None:
         """Make the reports that are still owed."""
@@ -192,14 +222,14 @@ class AudienceLane:
     async def _write(self, titles: Sequence[TitleAudience], around: Surroundings) -> None:
         writes: list[TitleWrite] = []
         ranks: list[Rank] = []
-        lines: dict[str, bytes | None] = {}
+        lines: dict[str, bytes] = {}
         for title in titles:
             if not title.touched and title.title_id not in self._owed:
                 continue
             report = None
             if self._may_report(title.title_id):
                 report = report_of(title, around)
-                ranks += [Rank(*it) for it in report.ranks]
+                ranks += [Rank(key, title.title_id, it) for key, it in report.ranks.items()]
                 lines |= report.lines
             writes.append(
                 TitleWrite(

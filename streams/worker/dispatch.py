@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -19,7 +19,7 @@ from streams.worker.lane import Lane, Shell
 from streams.worker.store import Mark, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 log = structlog.get_logger()
 NOTHING_YET = Mark(-1, 0)
@@ -60,15 +60,74 @@ class Inbox:
         return taken
 
 
-class Dispatcher:
-    """The lanes of the partitions that this worker has been assigned."""
+class WorkingLane(Protocol):
+    """What does the work of one partition."""
+
+    mark: Mark
+    doing: str
+    doing_since: float
+
+    async def handle(self, records: Sequence[Any]) -> None:
+        """Absorb records, in order."""
+        ...
+
+    async def idle(self) -> None:
+        """Do what comes up while nothing arrives."""
+        ...
+
+
+class Lanes(Protocol):
+    """One kind of lanes: how they are made, and what they share."""
+
+    ready: asyncio.Event
+    """Set once they may begin."""
+    most: int
+    """The most records that are handled together, unless one slice has more."""
+
+    async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
+        """Take partitions over; the marks of those that have one."""
+        ...
+
+    def lane(self, source: Source, mark: Mark) -> WorkingLane:
+        """A lane that goes on behind ``mark``."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what is in memory: partitions change hands."""
+        ...
+
+
+class ViewerLanes:
+    """The lanes of the viewers agent."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self.ready, self.most = shell.ready, shell.settings.slice_max
+
+    async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
+        """See ``Lanes.claim``."""
+        marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.claim, sources)
+        metrics.PARTITIONS.set(len(sources))
+        return marks
+
+    def lane(self, source: Source, mark: Mark) -> Lane:
+        """See ``Lanes.lane``."""
+        return Lane(self._shell, source, mark)
+
+    def clear(self) -> None:
+        """See ``Lanes.clear``."""
+        self._shell.cache.clear()
+
+
+class Dispatcher:
+    """The lanes of the partitions that this worker has been assigned."""
+
+    def __init__(self, kind: Lanes) -> None:
+        self._kind = kind
         self._inboxes: dict[Source, Inbox] = {}
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._stopping = False
-        self.lanes: dict[Source, Lane] = {}
+        self.lanes: dict[Source, WorkingLane] = {}
         self.failed: asyncio.Future[None] | None = None
 
     async def assign(self, sources: Iterable[Source]) -> dict[Source, Mark]:
@@ -80,14 +139,13 @@ class Dispatcher:
         await self.stop()
         self.failed = asyncio.get_running_loop().create_future()
         wanted = list(sources)
-        marks: dict[Source, Mark] = await self._shell.retry(self._shell.store.claim, wanted)
+        marks = await self._kind.claim(wanted)
         for source in wanted:
             self._inboxes[source] = Inbox()
-            lane = Lane(self._shell, source, marks.get(source, NOTHING_YET))
+            lane = self._kind.lane(source, marks.get(source, NOTHING_YET))
             self.lanes[source] = lane
             self._tasks[source] = asyncio.create_task(self._work(lane, self._inboxes[source]))
             self._tasks[source].add_done_callback(self._ended)
-        metrics.PARTITIONS.set(len(wanted))
         return marks
 
     async def stop(self) -> None:
@@ -105,7 +163,7 @@ class Dispatcher:
         self._tasks.clear()
         self._inboxes.clear()
         self.lanes.clear()
-        self._shell.cache.clear()
+        self._kind.clear()
         self._stopping = False
 
     def submit(self, event: Any) -> None:
@@ -121,8 +179,8 @@ class Dispatcher:
             self.failed.result()
         inbox.put(event)
 
-    async def _work(self, lane: Lane, inbox: Inbox) -> None:
-        ready, most = self._shell.ready, self._shell.settings.slice_max
+    async def _work(self, lane: WorkingLane, inbox: Inbox) -> None:
+        ready, most = self._kind.ready, self._kind.most
         while not self._stopping:
             if not ready.is_set():
                 with contextlib.suppress(TimeoutError):

@@ -54,7 +54,11 @@ class Guard:
         self._tell = tell
         self._keys = Keys(settings.key_prefix)
         names = settings.topics
-        self._inputs = {names.events: "EVENTS", names.titles: "TITLES"}
+        self._inputs = {
+            names.events: "EVENTS",
+            names.titles: "TITLES",
+            names.progress: "PROGRESS",
+        }
         self._topics = [spec.name for spec in topic_specs(settings)]
         self._ids: dict[str, str] = {}
         self.missing: dict[str, float] = {}
@@ -150,7 +154,7 @@ class Guard:
         if topic not in self._inputs:
             return "Make it again: `hookpoint topics`"
         return (
-            "What viewers have absorbed is counted in offsets of the old one, so give the new one "
+            "What has been absorbed is counted in offsets of the old one, so give the new one "
             f"another name (HOOKPOINT_TOPICS__{self._inputs[topic]}), or start from nothing with "
             "another HOOKPOINT_KEY_PREFIX"
         )

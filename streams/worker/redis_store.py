@@ -106,7 +106,9 @@ class RedisStore(RedisClient):
     async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """See ``Store.claim``."""
         wanted = list(sources)
-        self._claims = {}
+        topics = {topic for topic, _ in wanted}
+        # Another agent's claims are on other topics, and go on.
+        self._claims = {at: it for at, it in self._claims.items() if at[0] not in topics}
         commands = [
             ("EVALSHA", self._claim.sha, 1, self._keys.mark(self._group, *source), uuid.uuid4().hex)
             for source in wanted

@@ -84,13 +84,14 @@ class Supervision:
             log.critical("worker stops", error=self.health.stops)
             hush_libraries(error)
 
-    def fatal(self, failed: asyncio.Future[None] | None) -> BaseException | None:
+    def fatal(self, *lanes: asyncio.Future[None] | None) -> BaseException | None:
         """What must end the worker now, if anything; it is said in the log.
 
         Args:
-            failed: done where a lane has failed, which has been said.
+            lanes: done where a lane of that kind has failed, which has been said.
         """
-        if failed is not None and failed.done():
+        failed = next((it for it in lanes if it is not None and it.done()), None)
+        if failed is not None:
             error = failed.exception()
             self.health.stops = self.health.stops or f"{type(error).__name__}: {error}"
             hush_libraries(error)

@@ -61,7 +61,7 @@ async def dispatcher(monkeypatch):
         cache=SimpleNamespace(clear=lambda: None),
         settings=SimpleNamespace(slice_max=SLICE_MAX),
     )
-    found = dispatch.Dispatcher(shell)
+    found = dispatch.Dispatcher(dispatch.ViewerLanes(shell))
     yield found
     await found.stop()
 

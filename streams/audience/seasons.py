@@ -1,0 +1,55 @@
+"""One season among others: how long it is, how it hooks, and the line by which others know it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.audience.life_table import HIGH, LOW
+from streams.audience.people import rounded
+from streams.audience.travels import Standing
+from streams.audience.voices import Line
+
+if TYPE_CHECKING:
+    from streams.audience.engagement import Engagement
+    from streams.audience.retention import SeasonCurve
+    from streams.catalogue import Title
+
+
+def length(title: Title | None, season: int) -> int:
+    """How many episodes a season has; 0 while nobody knows."""
+    found = title.seasons.get(season) if title else None
+    return found.of if found else 0
+
+
+def name_of(title_id: str, season: int) -> str:
+    """Under which name its line is kept."""
+    return f"{title_id}:{season}"
+
+
+def standing(curve: SeasonCurve) -> Standing:
+    """H_1 with its bounds, and the viewers behind the first episode."""
+    h1, belief = curve.h[0], curve.beliefs[0]
+    low, high = min(h1, belief.quantile(LOW)), max(h1, belief.quantile(HIGH))
+    return Standing(h1, low, high, int(curve.steps[0].n))
+
+
+def line_of(
+    engagement: Engagement,
+    season: int,
+    title: Title | None,
+    curve: SeasonCurve | None,
+    threshold: int,
+) -> Line:
+    """What a season says of itself to all others; counts in steps of the threshold."""
+    counts = engagement.seasons[season]
+    found = standing(curve) if curve is not None else None
+    shown = found if found is not None and found.n >= threshold else None
+    return Line(
+        starters=rounded(counts.began, threshold),
+        completers=rounded(counts.finished, threshold),
+        labels=title.labels if title else (),
+        h1=round(shown.h1, 4) if shown else None,
+        low=round(shown.low, 4) if shown else None,
+        n=rounded(shown.n, threshold) if shown else 0,
+        of=length(title, season) if season else 1,
+    )
