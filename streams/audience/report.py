@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streams.audience.title import Surroundings, TitleAudience
     from streams.catalogue import Title
 
+Made = tuple[int, "SeasonCurve | None"]
 WEEK_S, MONTH_S = 7 * 86400.0, 28 * 86400.0
 
 
@@ -28,24 +29,35 @@ class Report(NamedTuple):
     """What a title publishes at one time.
 
     ``fields`` of ``engagement:{title}``; ``ranks``: the score by sorted set (key without prefix),
-    None where the title is not in it; ``lines`` of the table of peers, by ``title:season``.
+    None where the title is not in it; ``lines`` of the table of peers, by ``title:season``;
+    ``curves`` by season and country, each with how many passages there had been.
     """
 
     fields: dict[str, Any]
     ranks: dict[str, float | None]
     lines: dict[str, bytes]
+    curves: dict[tuple[int, str], Made]
 
 
-def report_of(audience: TitleAudience, around: Surroundings) -> Report:
-    """Everything, as of the title's clock."""
-    return _Making(audience, around).report()
+def report_of(audience: TitleAudience, around: Surroundings, last: Report | None = None) -> Report:
+    """Everything, as of the title's clock.
+
+    Args:
+        audience: whose.
+        around: the catalogue, and what other titles say of themselves.
+        last: a report to take curves from, which cost the most: those of single countries, and of
+            seasons that nobody has passed through since. None makes all anew.
+    """
+    return _Making(audience, around, last).report()
 
 
 class _Making:
     """One report in the making."""
 
-    def __init__(self, audience: TitleAudience, around: Surroundings) -> None:
+    def __init__(self, audience: TitleAudience, around: Surroundings, last: Report | None) -> None:
         self._audience = audience
+        self._last = last
+        self._made: dict[tuple[int, str], Made] = {}
         self._around = around
         self._title: Title | None = around.catalogue.titles.get(audience.title_id)
         self._least = around.rules.least_viewers
@@ -64,7 +76,7 @@ class _Making:
         self._fields["reach"] = orjson.dumps(self._reach())
         if self._voices:
             self._fields["voices"] = orjson.dumps(self._voices)
-        return Report(self._fields, self._ranks(), self._lines)
+        return Report(self._fields, self._ranks(), self._lines, self._made)
 
     # -- seasons -----------------------------------------------------------------------------------
     def _season(self, number: int) -> None:
@@ -94,21 +106,30 @@ class _Making:
     def _curves(self, number: int, retention: Retention) -> SeasonCurve | None:
         """Publish the curves of a season; returns that of everyone."""
         of = length(self._title, number)
-        pooled = retention.curve(of, self._at_ms)
+        pooled = self._curve_of(number, of, EVERYONE)
         if pooled is None:
             return None
         name = name_of(self._audience.title_id, number)
         peers = self._around.table.same_length(of, name, self._least)
-        self._curve(number, EVERYONE, pooled, peers)
+        self._tell(number, EVERYONE, pooled, peers)
         for country in retention.countries():
-            curve = retention.curve(of, self._at_ms, country)
+            curve = self._curve_of(number, of, country)
             if curve is not None:
-                self._curve(number, country, curve, peers)
+                self._tell(number, country, curve, peers)
         if pooled.steps[0].n >= self._least:
             self._scores["hooked"].append(standing(pooled).low)
         return pooled
 
-    def _curve(self, number: int, country: str, curve: SeasonCurve, peers: list[float]) -> None:
+    def _curve_of(self, number: int, of: int, country: str) -> SeasonCurve | None:
+        key, passages = (number, country), self._audience.news[number][1]
+        known = self._last.curves.get(key) if self._last is not None else None
+        if known is None or not (country or known[0] == passages):
+            curve = self._audience.retention[number].curve(of, self._at_ms, country)
+            known = (passages, curve)
+        self._made[key] = known
+        return known[1]
+
+    def _tell(self, number: int, country: str, curve: SeasonCurve, peers: list[float]) -> None:
         place = f"{number}:{country}" if country else str(number)
         hook = self._audience.decisions.hooks.get((number, country), NONE)
         told = hook_point.published(hook, curve, peers)

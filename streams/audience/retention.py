@@ -92,6 +92,11 @@ class _Group:
             found = self.passages[k] = Passages()
         found.add(row, sign, open_ms)
 
+    def has_enough(self, of: int) -> bool:
+        """Whether enough have watched each of the episodes that one can go on from."""
+        behind = (self.passages.get(k) for k in range(1, of))
+        return all(it is not None and it.entered() >= LEAST_VIEWERS for it in behind)
+
 
 class Retention:
     """One season (or film: k = 0 alone), from the passages of its viewers' records.
@@ -157,6 +162,8 @@ class Retention:
         """
         group = self._groups.get(country)
         if of < MIN_CURVE or group is None:
+            return None
+        if country and not group.has_enough(of):
             return None
         tables = [self._buckets(group, k, clock_ms) for k in range(1, of)]
         if country and any(table[0].entered < LEAST_VIEWERS for table in tables):

@@ -32,7 +32,7 @@ LIVELY_MS = 25 * HOUR_MS
 """A title is looked at every hour for this long after its last record,"""
 WATCHED_MS = 29 * DAY_MS
 """and every day for this long: then nothing that is pending can change any more."""
-LEAST_NEWS, NEWS_SHARE = 10, 0.02
+LEAST_NEWS, NEWS_SHARE = 20, 0.05
 """A season is decided on anew at the whole hour after so many passages, and this share of all that
 there were: fewer could not move an estimate by much. Once a day it is in any case."""
 MOST_SEASONS = 200
@@ -52,9 +52,9 @@ class TitleAudience:
     """Counts of one title, and what has changed since they were last written."""
 
     __slots__ = (
-        "changed", "clock_ms", "decisions", "due_ms", "engagement", "marks", "news", "outbox",
-        "people", "place", "reach", "retention", "seen", "title_id", "touched", "trending",
-        "version",
+        "changed", "clock_ms", "decided_ms", "decisions", "due_ms", "engagement", "marks", "news",
+        "outbox", "people", "place", "reach", "retention", "seen", "title_id", "touched",
+        "trending", "version",
     )  # fmt: skip
 
     def __init__(self, title_id: str, rules: Rules) -> None:
@@ -64,7 +64,9 @@ class TitleAudience:
         self.clock_ms = 0
         """The latest event time that its records had."""
         self.due_ms = NEVER
-        """When to look at it next."""
+        """When to look at it next: a whole hour,"""
+        self.decided_ms = 0
+        """and when it was looked at last."""
         self.engagement = Engagement(rules)
         self.people = People()
         self.reach = Reach()
@@ -117,7 +119,8 @@ class TitleAudience:
         else:
             self.engagement.session(record)
             self.reach.session(record)
-        self.due_ms = min(self.due_ms, self.clock_ms - self.clock_ms % HOUR_MS + HOUR_MS)
+        soon_ms = max(self.clock_ms - self.clock_ms % HOUR_MS, self.decided_ms) + HOUR_MS
+        self.due_ms = min(self.due_ms, soon_ms)
         return True
 
     def _pass_on(self, record: Progress, title: Title | None) -> None:
@@ -140,6 +143,7 @@ class TitleAudience:
         while self.due_ms <= clock_ms:
             at_ms = self.due_ms
             self._decide(at_ms, around)
+            self.decided_ms = at_ms
             self.due_ms = self._next_look(at_ms)
 
     def _next_look(self, at_ms: int) -> int:

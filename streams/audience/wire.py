@@ -39,6 +39,7 @@ def dump_parts(title: TitleAudience) -> dict[str, bytes]:
         [[source, *msgspec.structs.astuple(at)] for source, at in sorted(title.marks.items())],
         title.clock_ms,
         title.due_ms,
+        title.decided_ms,
         title.engagement.dump(),
         title.people.dump(),
         title.reach.dump(),
@@ -80,7 +81,18 @@ def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
     made_as, *head = _unpacked(parts["head"])
     if made_as > FORMAT:
         raise ValueError(f"format {made_as}; this release reads up to {FORMAT}")
-    marks, title.clock_ms, title.due_ms, engagement, people, reach, trending, news, decisions = head
+    (
+        marks,
+        title.clock_ms,
+        title.due_ms,
+        title.decided_ms,
+        engagement,
+        people,
+        reach,
+        trending,
+        news,
+        decisions,
+    ) = head
     title.marks = {source: Lineage(*at) for source, *at in marks}
     title.engagement.load(engagement)
     title.people.load(people)

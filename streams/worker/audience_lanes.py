@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.audience.records import read, read_lineage
-from streams.audience.report import report_of
+from streams.audience.report import Report, report_of
 from streams.audience.title import NEVER, TitleAudience, day_of
 from streams.audience.wire import dump_out, dump_parts, load
 from streams.events import Reject
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 REPORT_EVERY_S = 1.0
 """A title's report is made anew at most this often."""
+ANEW_EVERY_S = 20.0
+"""Curves of single countries are made anew this often, those of everyone with every report."""
 GATHER_S = 0.25
 """Batches of one partition begin at least this far apart."""
 DUE_AT_ONCE = 200
@@ -107,6 +109,10 @@ class AudienceLane:
         """When each title's report was made last (monotonic s)."""
         self._owed: set[str] = set()
         """Titles that have changed since."""
+        self._last: dict[str, tuple[float, Report]] = {}
+        """Each title's last report, and when it was last made all anew (monotonic s)."""
+        self._partly: set[str] = set()
+        """Titles whose last report was not."""
         self._now(WAITING)
 
     def _now(self, doing: str) -> None:
@@ -137,7 +143,10 @@ class AudienceLane:
         self._now(WAITING)
 
     def _overdue(self) -> set[str]:
-        return {title for title in self._owed if self._may_report(title)}
+        aged = time.monotonic() - ANEW_EVERY_S
+        return {title for title in self._owed if self._may_report(title)} | {
+            title for title in self._partly if self._last[title][0] <= aged
+        }
 
     def _may_report(self, title: str) -> bool:
         return time.monotonic() - self._reported.get(title, -REPORT_EVERY_S) >= REPORT_EVERY_S
@@ -223,12 +232,13 @@ class AudienceLane:
         writes: list[TitleWrite] = []
         ranks: list[Rank] = []
         lines: dict[str, bytes] = {}
+        overdue = self._overdue()
         for title in titles:
-            if not title.touched and title.title_id not in self._owed:
+            if not title.touched and title.title_id not in overdue:
                 continue
             report = None
             if self._may_report(title.title_id):
-                report = report_of(title, around)
+                report = self._report(title, around)
                 ranks += [Rank(key, title.title_id, it) for key, it in report.ranks.items()]
                 lines |= report.lines
             writes.append(
@@ -252,6 +262,16 @@ class AudienceLane:
                 self._note(title.title_id, reported=reported[title.title_id])
         await self._shared.titles.rank(ranks)
         await self._shared.titles.tell_peers(lines)
+
+    def _report(self, title: TitleAudience, around: Surroundings) -> Report:
+        now = time.monotonic()
+        made_at, last = self._last.get(title.title_id, (now - ANEW_EVERY_S, None))
+        if now - made_at >= ANEW_EVERY_S:
+            made_at, last = now, None
+        report = report_of(title, around, last)
+        self._last[title.title_id] = (made_at, report)
+        (self._partly.discard if last is None else self._partly.add)(title.title_id)
+        return report
 
     def _note(self, title: str, *, reported: bool) -> None:
         if reported:
@@ -282,10 +302,14 @@ class AudienceLane:
         """Drop titles that may differ from the store."""
         for name in names:
             self._cache.pop(name, None)
+            self._last.pop(name, None)
+            self._partly.discard(name)
 
     def _trim(self) -> None:
         """Let the least recently used go, up to the number that a worker keeps."""
         while len(self._cache) > self._shared.settings.cache_titles:
             name = next(iter(self._cache))
             del self._cache[name]
-            self._reported.pop(name, None)
+            for kept in (self._reported, self._last):
+                kept.pop(name, None)
+            self._partly.discard(name)
