@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.kafka import kafka_arguments, redis_kwargs
 from streams.rules import Rules
 
 HIGHEST_PORT = 65_535
+Agent = Literal["viewers", "titles", "catalogue"]
+AGENTS: tuple[Agent, ...] = get_args(Agent)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -149,6 +151,20 @@ class Settings(BaseSettings):
             raise ValueError("must not be empty")
         return text
 
+    @field_validator("agents", mode="before")
+    @classmethod
+    def _are_told_by_commas(cls, agents: object) -> object:
+        if isinstance(agents, str):
+            return [name.strip() for name in agents.split(",") if name.strip()]
+        return agents
+
+    @field_validator("agents")
+    @classmethod
+    def _has_something_to_do(cls, agents: frozenset[Agent]) -> frozenset[Agent]:
+        if not agents:
+            raise ValueError(f"must name at least one of {', '.join(AGENTS)}")
+        return agents
+
     @field_validator("key_prefix")
     @classmethod
     def _leaves_hash_tags_alone(cls, prefix: str) -> str:
@@ -160,6 +176,12 @@ class Settings(BaseSettings):
         return prefix
 
     # -- the worker ----------------------------------------------------------------------------
+    agents: Annotated[frozenset[Agent], NoDecode] = frozenset(AGENTS)
+    """What a worker of this process does (``HOOKPOINT_AGENTS=viewers,catalogue``).
+
+    All of it, unless viewers and titles are to scale apart from each other. Every partition of
+    every topic needs some worker; those of one group share them.
+    """
     slice_max: int = Field(default=8000, ge=1)
     """The most records of one partition that are decided, written and published together."""
     cache_viewers: int = Field(default=50_000, ge=1)

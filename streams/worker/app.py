@@ -196,9 +196,19 @@ def build(worker: Worker) -> faust.App:
     app.find_positions = worker.positions
     app.read_on = worker.guard.read_on
     app.slice_max = settings.slice_max
-    events = app.topic(settings.topics.events, schema=SliceSchema())
-    progress = app.topic(settings.topics.progress, schema=SliceSchema())
-    changes = app.topic(settings.topics.titles, schema=SliceSchema())
+    for name, (topic, agent) in _agents(worker).items():
+        if name in settings.agents:
+            channel = app.topic(topic, schema=SliceSchema())
+            app.agent(channel, name=name, supervisor_strategy=CrashingSupervisor)(agent)
+    _tend(app, worker)
+    _follow_the_group(app, worker)
+    _end_in_order(app, worker)
+    return app
+
+
+def _agents(worker: Worker) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    """What there is to do: by name, the topic that is read, and who reads it."""
+    topics = worker.settings.topics
 
     async def viewers(stream: Any) -> None:
         """Hand slices of playback events to the lanes of their partitions."""
@@ -216,13 +226,11 @@ def build(worker: Worker) -> faust.App:
             await worker.absorb_titles(event)
             event.ack()
 
-    app.agent(events, name="viewers", supervisor_strategy=CrashingSupervisor)(viewers)
-    app.agent(progress, name="titles", supervisor_strategy=CrashingSupervisor)(titles)
-    app.agent(changes, name="catalogue", supervisor_strategy=CrashingSupervisor)(catalogue)
-    _tend(app, worker)
-    _follow_the_group(app, worker)
-    _end_in_order(app, worker)
-    return app
+    return {
+        "viewers": (topics.events, viewers),
+        "titles": (topics.progress, titles),
+        "catalogue": (topics.titles, catalogue),
+    }
 
 
 def _tend(app: faust.App, worker: Worker) -> None:

@@ -142,6 +142,11 @@ class AudienceLane:
             await self._insist(list(overdue), Batch({}, self.mark, ()))
         self._now(WAITING)
 
+    async def leave(self) -> None:
+        """Make all reports that are still owed."""
+        self._reported.clear()
+        await self.idle()
+
     def _overdue(self) -> set[str]:
         aged = time.monotonic() - ANEW_EVERY_S
         return {title for title in self._owed if self._may_report(title)} | {

@@ -75,6 +75,10 @@ class WorkingLane(Protocol):
         """Do what comes up while nothing arrives."""
         ...
 
+    async def leave(self) -> None:
+        """Finish what is still owed; the partition goes to another."""
+        ...
+
 
 class Lanes(Protocol):
     """One kind of lanes: how they are made, and what they share."""
@@ -194,6 +198,7 @@ class Dispatcher:
             await lane.handle(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
             for event in events:
                 event.ack()
+        await lane.leave()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # Asked of every lane: of several that fail together, asyncio would complain of the others.

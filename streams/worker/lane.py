@@ -277,6 +277,9 @@ class Lane:
         if self.mark.clock_ms and quiet_s >= self._shell.settings.idle_after_s:
             await self.move_on(self._clock_then + int(quiet_s * 1000))
 
+    async def leave(self) -> None:
+        """Nothing is owed: whatever was said is stored."""
+
     async def move_on(self, clock_ms: int) -> None:
         """Move stream time to ``clock_ms`` and fire what is due by then."""
         mark = self.mark._replace(clock_ms=max(clock_ms, self.mark.clock_ms))

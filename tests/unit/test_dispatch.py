@@ -32,6 +32,9 @@ class SlowLane:
     async def idle(self) -> None:
         """Nothing to do."""
 
+    async def leave(self) -> None:
+        """Nothing is owed."""
+
 
 class Slice(SimpleNamespace):
     """A Faust event whose value is a slice."""
