@@ -7,6 +7,7 @@ said is not taken back because a day was a little worse.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,10 +77,12 @@ def above(curve: SeasonCurve, k: int) -> float:
 def lift(curve: SeasonCurve, k: int) -> float:
     """How much more go on from ``k`` than if the season lost as many at every episode.
 
-    ``H_k - H_1^((K-k)/(K-1))``: with the same loss everywhere it is 0.
+    ``H_k - H_1^((K-k)/(K-1))``, both within the time that all episodes were seen for: with the same
+    loss everywhere it is 0, however short that time was.
     """
-    evenly: float = curve.h[0] ** ((curve.of - k) / (curve.of - 1))
-    return curve.h[k - 1] - evenly
+    shares = curve.evenly_seen()
+    evenly: float = math.prod(shares) ** ((curve.of - k) / (curve.of - 1))
+    return math.prod(shares[k - 1 :]) - evenly
 
 
 def lift_peers(h1: float, peers: Sequence[float]) -> float | None:

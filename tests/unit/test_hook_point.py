@@ -16,12 +16,15 @@ from streams.audience.hook_point import (
     published,
 )
 from streams.audience.life_table import Estimate
+from streams.audience.passages import EDGES_S
 from streams.audience.retention import SeasonCurve
+
+GAPS = (0.4,) * 15 + (0.8,) * 10 + (1.0,) * (len(EDGES_S) - 26)
 
 
 def season(*shares: float, viewers: float = 5000, horizon_s: float = 28 * 86400) -> SeasonCurve:
     """A curve of these steps, of which each was seen by ``viewers``."""
-    steps = tuple(Estimate(c, viewers, Beta(c, viewers), (1.0,), horizon_s) for c in shares)
+    steps = tuple(Estimate(c, viewers, Beta(c, viewers), GAPS, horizon_s) for c in shares)
     ahead = [steps[k:] for k in range(len(steps))]
     h = []
     for rest in ahead:
@@ -107,6 +110,14 @@ def test_with_the_same_loss_everywhere_there_is_no_lift():
     for c in (0.7, 0.9, 0.99):
         even = season(*[c] * 7)
         assert [lift(even, k) for k in range(1, 8)] == pytest.approx([0.0] * 7, abs=1e-12)
+
+
+def test_episodes_that_were_seen_for_unlike_times_make_no_lift():
+    curve = season(0.9, 0.9, 0.9)
+    late = Estimate(0.9 * 0.8, 200, Beta(0.72, 200), tuple(min(1, it / 0.8) for it in GAPS), 4e5)
+    young = SeasonCurve("7", (*curve.steps[:2], late), curve.h, curve.beliefs, (), 4e5)
+    assert lift(young, 2) == pytest.approx(0, abs=1e-12)
+    assert lift(young, 3) == pytest.approx(0, abs=1e-12)
 
 
 def test_where_the_loss_comes_early_the_lift_is_above_0():
