@@ -54,13 +54,13 @@ class Scenario:
 LAUNCH = Scenario("launch", "a launch 7 days old", 20_000, 7)
 SCENARIOS = (
     LAUNCH,
-    Scenario("grown", "a show after 60 days", 5_000, 60),
+    Scenario("grown", "a show after 60 days", 3_000, 60),
     Scenario("small", "300 viewers in 60 days", 300, 60),
-    Scenario("even", "the same loss at every episode, 60 days old", 5_000, 60, EVEN),
+    Scenario("even", "the same loss at every episode, 60 days old", 3_000, 60, EVEN),
     Scenario("even-launch", "the same loss at every episode, 7 days old", 20_000, 7, EVEN),
-    Scenario("weekly", "weekly, day 40: six of ten are out", 5_000, 40, weekly=True),
-    Scenario("weekly-done", "weekly, day 80: all is out", 5_000, 80, weekly=True),
-    Scenario("binge", "half are bingers, 7 days old", 5_000, 7, bingers=0.5),
-    Scenario("order", "skipping, joining at 5; 30 days", 5_000, 30, skips=0.1, joins=0.2),
+    Scenario("weekly", "weekly, day 40: six of ten are out", 3_000, 40, weekly=True),
+    Scenario("weekly-done", "weekly, day 80: all is out", 3_000, 80, weekly=True),
+    Scenario("binge", "half are bingers, 7 days old", 3_000, 7, bingers=0.5),
+    Scenario("order", "skipping, joining at 5; 30 days", 3_000, 30, skips=0.1, joins=0.2),
 )
 DAILY = Scenario("daily", "20,000 viewers in 35 days, looked at every day", 20_000, 35)

@@ -7,6 +7,7 @@ import pytest
 from streams.audience.beta import Beta
 from streams.audience.hook_point import (
     NONE,
+    PATIENCE_MS,
     Change,
     Hook,
     above,
@@ -88,6 +89,15 @@ def test_it_moves_back_where_an_earlier_one_becomes_certain():
     hook, change = decide(Hook(4, 5), STEEP, 9)
     assert hook == Hook(3, 9)
     assert (change.what, change.k, change.before) == ("revised", 3, 4)
+
+
+def test_while_provisional_it_moves_back_a_week_after_the_last_change_at_the_soonest():
+    young = season(0.5, 0.6, 0.9, 0.95, 0.95, horizon_s=5 * 86400)
+    found = Hook(4, 10)
+    assert decide(found, young, 10 + PATIENCE_MS - 1) == (found, None)
+    assert decide(found, young, 10 + PATIENCE_MS)[0].k == 3
+    lost = season(0.5, 0.6, 0.9, 0.6, 0.95, horizon_s=5 * 86400)
+    assert decide(found, lost, 11)[0].k == 5  # what is lost is said at once
 
 
 def test_looking_again_says_nothing_again():
