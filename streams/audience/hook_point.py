@@ -3,7 +3,7 @@
 ``k* = min{k >= 2: Pr(H_k >= .70) >= .95, n_k >= 50}``. One that was found stays until
 ``Pr(H_k >= .70) < .80``, or until an earlier episode is as certain as that one had to be: what was
 said is not taken back because a day was a little worse. While viewers were watched for less than 28
-days, an earlier one has to wait for a week after the last change: each day shows a little more.
+days, an earlier one has to wait until they were watched for twice as long as at the last change.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 FIRST = 2
 """Finishing the pilot is no hook."""
 SHARE, FOUND_AT, KEPT_FROM = 0.70, 0.95, 0.80
-PATIENCE_MS = 7 * 86_400_000
-"""Between two changes for the better while the curve is provisional."""
 LEAST_PEERS = 5
 """Seasons of the same length that make a comparison."""
 
@@ -61,8 +59,9 @@ def decide(previous: Hook, curve: SeasonCurve | None, at_ms: int) -> tuple[Hook,
     certain = next((k for k in _candidates(curve) if above(curve, k) >= FOUND_AT), None)
     k = previous.k
     if k is not None and _is_kept(curve, k):
-        patient = curve.provisional and at_ms - previous.since_ms < PATIENCE_MS
-        if patient or certain is None or certain >= k:
+        since_s = (at_ms - previous.since_ms) / 1000
+        waits = curve.provisional and since_s < curve.horizon_s / 2  # both grow with the clock
+        if waits or certain is None or certain >= k:
             return previous, None
     if certain == k:
         return previous, None

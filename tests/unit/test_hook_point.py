@@ -7,7 +7,6 @@ import pytest
 from streams.audience.beta import Beta
 from streams.audience.hook_point import (
     NONE,
-    PATIENCE_MS,
     Change,
     Hook,
     above,
@@ -91,12 +90,12 @@ def test_it_moves_back_where_an_earlier_one_becomes_certain():
     assert (change.what, change.k, change.before) == ("revised", 3, 4)
 
 
-def test_while_provisional_it_moves_back_a_week_after_the_last_change_at_the_soonest():
-    young = season(0.5, 0.6, 0.9, 0.95, 0.95, horizon_s=5 * 86400)
-    found = Hook(4, 10)
-    assert decide(found, young, 10 + PATIENCE_MS - 1) == (found, None)
-    assert decide(found, young, 10 + PATIENCE_MS)[0].k == 3
-    lost = season(0.5, 0.6, 0.9, 0.6, 0.95, horizon_s=5 * 86400)
+def test_while_provisional_it_moves_back_once_twice_as_much_time_was_seen():
+    young = season(0.5, 0.6, 0.9, 0.95, 0.95, horizon_s=6 * 86400)
+    found, three_days_ms = Hook(4, 10), 3 * 86_400_000
+    assert decide(found, young, 10 + three_days_ms - 1) == (found, None)
+    assert decide(found, young, 10 + three_days_ms)[0].k == 3
+    lost = season(0.5, 0.6, 0.9, 0.6, 0.95, horizon_s=6 * 86400)
     assert decide(found, lost, 11)[0].k == 5  # what is lost is said at once
 
 
