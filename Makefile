@@ -33,7 +33,7 @@ $(error KAFKA is embedded or apache, not $(KAFKA))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench bench-quick compiled up kafka clean
+.PHONY: help demo test faults check bench bench-quick evaluate compiled up kafka clean
 
 help:
 	@echo "make demo    a simulated audience through the whole pipeline, on servers of its own"
@@ -42,6 +42,7 @@ help:
 	@echo "make check   lint, format and types"
 	@echo "make bench   how fast it is here, beside others that do the same work"
 	@echo "make bench-quick  the same beside one other, in under two minutes; keeps a history"
+	@echo "make evaluate  how close it comes to the truth, on simulated audiences"
 	@echo "make up      a broker and a Redis to play with, until Ctrl-C"
 	@echo "make kafka   Apache Kafka itself, by Maven and Java, until Ctrl-C; KAFKA_NODES=3, KAFKA_PORT=9092"
 	@echo "make compiled  the core compiled to C, into $(COMPILED)"
@@ -102,6 +103,9 @@ bench: $(READY) $(CORE_READY) $(QUIX_READY)
 bench-quick: $(READY) $(CORE_READY)
 	$(ON_CORE) $(ON_KAFKA) $(BIN)/hookpoint bench --quick
 
+evaluate: $(READY)
+	$(BIN)/hookpoint evaluate retention
+
 up: $(READY)
 	$(BIN)/hookpoint up
 
@@ -110,5 +114,5 @@ kafka: $(READY)
 	$(BIN)/hookpoint kafka --nodes $(KAFKA_NODES) --folder .kafka $(if $(KAFKA_PORT),--port $(KAFKA_PORT))
 
 clean:
-	rm -rf $(VENV) $(QUIX_VENV) .kafka bench-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(QUIX_VENV) .kafka bench-out evaluate-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from hookpoint.commands import (
     bench,
     capacity,
     demo,
+    evaluate,
     kafka,
     look,
     rejects,
@@ -28,7 +29,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (stack, kafka, worker, replay, demo, look, title, viewer, rejects, bench, capacity):
+for module in (
+    stack, kafka, worker, replay, demo, look, title, viewer, rejects, bench, capacity, evaluate,
+):  # fmt: skip
     module.register(app)
 
 

@@ -35,9 +35,17 @@ class Beta:
         return cls(mean, max(size, 1.0))
 
     @classmethod
-    def jeffreys(cls, yes: float, no: float) -> Beta:
-        """After ``yes`` and ``no`` observations, from Jeffreys' prior Beta(1/2, 1/2)."""
-        return cls((yes + 0.5) / (yes + no + 1), yes + no + 1)
+    def none_of(cls, n: float) -> Beta:
+        """Where none of ``n`` (above 0) did: Beta(1, n).
+
+        Its upper quantiles are the exact bounds of Clopper and Pearson (1934), 1 - a^(1/n).
+        """
+        return cls(1 / (n + 1), n + 1)
+
+    @classmethod
+    def all_of(cls, n: float) -> Beta:
+        """Where all of ``n`` (above 0) did: Beta(n, 1), likewise."""
+        return cls(n / (n + 1), n + 1)
 
     @classmethod
     def product(cls, factors: Iterable[Beta]) -> Beta:

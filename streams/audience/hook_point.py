@@ -2,11 +2,13 @@
 
 ``k* = min{k >= 2: Pr(H_k >= .70) >= .95, n_k >= 50}``. One that was found stays until
 ``Pr(H_k >= .70) < .80``, or until an earlier episode is as certain as that one had to be: what was
-said is not taken back because a day was a little worse.
+said is not taken back because a day was a little worse. While viewers were watched for less than 28
+days, an earlier one has to wait until they were watched for twice as long as at the last change.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,8 +58,11 @@ def decide(previous: Hook, curve: SeasonCurve | None, at_ms: int) -> tuple[Hook,
         return previous, None
     certain = next((k for k in _candidates(curve) if above(curve, k) >= FOUND_AT), None)
     k = previous.k
-    if k is not None and _is_kept(curve, k) and (certain is None or certain >= k):
-        return previous, None
+    if k is not None and _is_kept(curve, k):
+        since_s = (at_ms - previous.since_ms) / 1000
+        waits = curve.provisional and since_s < curve.horizon_s / 2  # both grow with the clock
+        if waits or certain is None or certain >= k:
+            return previous, None
     if certain == k:
         return previous, None
     asked = certain or k
@@ -76,10 +81,12 @@ def above(curve: SeasonCurve, k: int) -> float:
 def lift(curve: SeasonCurve, k: int) -> float:
     """How much more go on from ``k`` than if the season lost as many at every episode.
 
-    ``H_k - H_1^((K-k)/(K-1))``: with the same loss everywhere it is 0.
+    ``H_k - H_1^((K-k)/(K-1))``, both within the time that all episodes were seen for: with the same
+    loss everywhere it is 0, however short that time was.
     """
-    evenly: float = curve.h[0] ** ((curve.of - k) / (curve.of - 1))
-    return curve.h[k - 1] - evenly
+    shares = curve.evenly_seen()
+    evenly: float = math.prod(shares) ** ((curve.of - k) / (curve.of - 1))
+    return math.prod(shares[k - 1 :]) - evenly
 
 
 def lift_peers(h1: float, peers: Sequence[float]) -> float | None:

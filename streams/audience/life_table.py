@@ -73,8 +73,8 @@ class Estimate:
         return max(self.c, self.belief.quantile(HIGH))
 
 
-NOTHING = Estimate(0.5, 0.0, Beta.jeffreys(0, 0), (), 0.0)
-"""Nobody was at risk: any share is possible, Beta(1/2, 1/2)."""
+NOTHING = Estimate(0.5, 0.0, Beta(0.5, 2.0), (), 0.0)
+"""Nobody was at risk: any share is as likely as any other, Beta(1, 1)."""
 
 
 def estimate(buckets: Sequence[Bucket]) -> Estimate:
@@ -83,9 +83,9 @@ def estimate(buckets: Sequence[Bucket]) -> Estimate:
     The half is what ``watched`` is if viewers leave the bucket evenly; where more is known, n_b is
     ``entered_b - pending_b (1 - watched_b)``.
 
-    The Beta distribution around it has Greenwood's variance. Where that is 0, Jeffreys' prior steps
-    in: if nobody went on, for those watched through the last bucket, who alone can vouch for it; if
-    a bucket lost everyone, for that bucket's share.
+    The Beta distribution around it has Greenwood's variance. Where that is 0 the exact
+    bounds of Clopper and Pearson step in: if nobody went on, for those watched through the last
+    bucket, who alone can vouch for it; if a bucket lost everyone, for that bucket's share.
 
     Reading ends where the buckets speak for fewer than ``LEAST_AT_RISK`` entrants (or a third of
     all, if that is less): there one viewer more or less would change everything.
@@ -109,7 +109,7 @@ def estimate(buckets: Sequence[Bucket]) -> Estimate:
         gone.append(1 - staying)
     c = 1 - staying
     if c <= 0:
-        return Estimate(0.0, buckets[0].entered, Beta.jeffreys(0, vouching), (), horizon)
+        return Estimate(0.0, buckets[0].entered, Beta.none_of(vouching), (), horizon)
     belief = Beta.of_moments(c, staying**2 * relative)
     return Estimate(c, buckets[0].entered, belief, _shares(gone, buckets, c), horizon)
 
@@ -143,10 +143,10 @@ def _shares(gone: list[float], buckets: Sequence[Bucket], c: float) -> tuple[flo
 
 
 def _everyone(staying: float, relative: float, n: float) -> Beta:
-    """Where a bucket of ``n`` lost everyone: what stays is ``staying`` x Beta(1/2, n + 1/2)."""
+    """Where a bucket of ``n`` lost everyone: what stays is ``staying`` x Beta(1, n)."""
     if not relative:
-        return Beta.jeffreys(n, 0)
-    last = Beta.jeffreys(0, n)
+        return Beta.all_of(n)
+    last = Beta.none_of(n)
     mean = staying * last.mean
     square = staying**2 * (1 + relative) * (last.mean**2 + last.variance)
     return Beta.of_moments(1 - mean, max(square - mean**2, 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,17 @@ class SeasonCurve:
     def of(self) -> int:
         """Episodes of the season."""
         return len(self.steps) + 1
+
+    def evenly_seen(self) -> tuple[float, ...]:
+        """The shares of ``steps`` that go on within the one time that all of them were seen for.
+
+        Early in a launch the first episodes were watched for longer than the last; shares within
+        unlike times must not be compared.
+        """
+        edge = bisect_right(EDGES_S, self.horizon_s) - 1
+        if edge < 1:
+            return tuple(it.c for it in self.steps)
+        return tuple(it.c * it.gap_cdf[edge - 1] for it in self.steps)
 
     @property
     def provisional(self) -> bool:

@@ -16,12 +16,15 @@ from streams.audience.hook_point import (
     published,
 )
 from streams.audience.life_table import Estimate
+from streams.audience.passages import EDGES_S
 from streams.audience.retention import SeasonCurve
+
+GAPS = (0.4,) * 15 + (0.8,) * 10 + (1.0,) * (len(EDGES_S) - 26)
 
 
 def season(*shares: float, viewers: float = 5000, horizon_s: float = 28 * 86400) -> SeasonCurve:
     """A curve of these steps, of which each was seen by ``viewers``."""
-    steps = tuple(Estimate(c, viewers, Beta(c, viewers), (1.0,), horizon_s) for c in shares)
+    steps = tuple(Estimate(c, viewers, Beta(c, viewers), GAPS, horizon_s) for c in shares)
     ahead = [steps[k:] for k in range(len(steps))]
     h = []
     for rest in ahead:
@@ -87,6 +90,15 @@ def test_it_moves_back_where_an_earlier_one_becomes_certain():
     assert (change.what, change.k, change.before) == ("revised", 3, 4)
 
 
+def test_while_provisional_it_moves_back_once_twice_as_much_time_was_seen():
+    young = season(0.5, 0.6, 0.9, 0.95, 0.95, horizon_s=6 * 86400)
+    found, three_days_ms = Hook(4, 10), 3 * 86_400_000
+    assert decide(found, young, 10 + three_days_ms - 1) == (found, None)
+    assert decide(found, young, 10 + three_days_ms)[0].k == 3
+    lost = season(0.5, 0.6, 0.9, 0.6, 0.95, horizon_s=6 * 86400)
+    assert decide(found, lost, 11)[0].k == 5  # what is lost is said at once
+
+
 def test_looking_again_says_nothing_again():
     hook, _ = decide(NONE, STEEP, 9)
     assert decide(hook, STEEP, 10) == (hook, None)
@@ -107,6 +119,14 @@ def test_with_the_same_loss_everywhere_there_is_no_lift():
     for c in (0.7, 0.9, 0.99):
         even = season(*[c] * 7)
         assert [lift(even, k) for k in range(1, 8)] == pytest.approx([0.0] * 7, abs=1e-12)
+
+
+def test_episodes_that_were_seen_for_unlike_times_make_no_lift():
+    curve = season(0.9, 0.9, 0.9)
+    late = Estimate(0.9 * 0.8, 200, Beta(0.72, 200), tuple(min(1, it / 0.8) for it in GAPS), 4e5)
+    young = SeasonCurve("7", (*curve.steps[:2], late), curve.h, curve.beliefs, (), 4e5)
+    assert lift(young, 2) == pytest.approx(0, abs=1e-12)
+    assert lift(young, 3) == pytest.approx(0, abs=1e-12)
 
 
 def test_where_the_loss_comes_early_the_lift_is_above_0():
