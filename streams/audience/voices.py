@@ -22,7 +22,7 @@ from streams.audience.people import rounded
 from streams.audience.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LENGTHS = (1, 2, 5, 9, 14, 23)
 """Shortest season of each class: film, miniseries, short, usual, long, network season, more."""
@@ -39,8 +39,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     (1 for a film, 0 if unknown). ``countries`` are the published counts of its viewers.
     """
 
-    starters: int
-    completers: int
+    starters: int = 0
+    completers: int = 0
     labels: tuple[str, ...] = ()
     h1: float | None = None
     low: float | None = None
@@ -102,6 +102,18 @@ class Table:
         self._labels: dict[str, _Sums] = {}
         self._all = _Sums()
 
+    @classmethod
+    def of(cls, lines: Mapping[str, bytes]) -> Table:
+        """The table as it is stored.
+
+        Raises:
+            ValueError: a line cannot be read.
+        """
+        self = cls()
+        for key, line in lines.items():
+            self.put(key, read_line(line))
+        return self
+
     def put(self, key: str, line: Line | None) -> None:
         """Take in the latest line of a season (``title:season``), or None if it is gone."""
         old = self._lines.pop(key, None)
@@ -131,29 +143,37 @@ class Table:
         fit = (it for it in lines if it.n >= least and label not in it.labels)
         return [it.h1 for it in fit if it.h1 is not None]
 
-    def same_length(self, of: int, but: str, least: int) -> list[float]:
-        """H_1 of the other seasons of exactly that length; ``but`` is the name of one's own."""
-        lines = self._lengths.get(length_class(of), {}).items()
-        fit = (it for name, it in lines if it.of == of and it.n >= least and name != but)
-        return [it.h1 for it in fit if it.h1 is not None]
+    def shares(self, line: Line) -> tuple[float | None, float | None]:
+        """Share of all starts, and of all completions, that one season has; None if there are none.
+
+        The season's own line may be newer than the table, so neither is more than 1.
+        """
+        starts, done = self._all.starters, self._all.completers
+        exposure = round(min(1.0, line.starters / starts), 4) if starts > 0 else None
+        return exposure, round(min(1.0, line.completers / done), 4) if done > 0 else None
 
     def report(self, threshold: int) -> dict[str, dict[str, Any]]:
-        """All labels of which enough viewers began something.
+        """All labels of which enough viewers began something, as ``label`` tells them."""
+        found = {label: self.label(label, threshold) for label in sorted(self._labels)}
+        return {label: told for label, told in found.items() if told is not None}
+
+    def label(self, label: str, threshold: int) -> dict[str, Any] | None:
+        """What the titles of a label are given, and what they make of it.
 
         Args:
-            threshold: starters that a label must have.
+            label: one of the service's words.
+            threshold: starters that a label must have; None is returned below.
 
         Returns:
-            By label: ``titles`` (seasons and films), ``exposure`` and ``completion`` (shares of all
-            starts and of all completions), ``ratio`` of the two (null before anything was
-            completed), ``h1`` (mean, weighted with viewers, or null), and how diverse an audience
-            it reaches: ``entropy_bits`` and ``evenness`` over its viewers' countries.
+            ``titles`` (seasons and films), ``exposure`` and ``completion`` (shares of all starts
+            and of all completions), ``ratio`` of the two (null before anything was completed),
+            ``h1`` (mean, weighted with viewers, or null), and how diverse an audience they reach:
+            ``entropy_bits`` and ``evenness`` over its viewers' countries.
         """
-        return {
-            label: self._label_report(sums)
-            for label, sums in sorted(self._labels.items())
-            if sums.starters >= threshold
-        }
+        sums = self._labels.get(label)
+        if sums is None or sums.starters < threshold:
+            return None
+        return self._label_report(sums)
 
     def _label_report(self, sums: _Sums) -> dict[str, Any]:
         exposure = sums.starters / self._all.starters
@@ -241,21 +261,27 @@ class Breakthroughs:
             return None if going else found
         return found if self._going.pop(label, None) else None
 
-    def report(self, line: Line, labels: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """``voices`` of a title whose creators have labels.
+    def report(self, line: Line, table: Table) -> dict[str, Any]:
+        """``voices`` of a season whose creators have labels.
 
         Args:
             line: what the season says of itself.
-            labels: ``Table.report``.
+            table: all seasons.
 
         Returns:
-            ``labels`` by name, each as the table has it (empty where too few began anything of it),
-            and ``breakthrough``: the labels by which it stands out, with the numbers behind it.
+            ``labels``; ``exposure`` and ``completion`` of the season (shares of all starts and of
+            all completions); ``by_label`` the same of each label (``Table.label``), and
+            ``breakthrough``: by which labels it stands out, with the numbers behind it.
         """
+        exposure, completion = table.shares(line)
+        told = {label: table.label(label, self._threshold) for label in line.labels}
         return {
-            "labels": {label: labels.get(label, {}) for label in line.labels},
-            "breakthrough": {
-                label: {name: it for name, it in found._asdict().items() if name != "begins"}
-                for label, found in sorted(self._going.items())
-            },
+            "labels": list(line.labels),
+            "exposure": exposure,
+            "completion": completion,
+            "by_label": {label: it for label, it in told.items() if it is not None},
+            "breakthrough": [
+                {name: it for name, it in self._going[label]._asdict().items() if name != "begins"}
+                for label in sorted(self._going)
+            ],
         }

@@ -77,9 +77,19 @@ def test_how_a_label_hooks_is_weighted_with_viewers():
 def test_a_line_is_what_the_table_holds():
     said = line(0.5, 0.4)
     assert read_line(msgspec.json.encode(said)) == said
-    assert msgspec.json.encode(Line(1, 0)) == b'{"starters":1,"completers":0}'
+    assert msgspec.json.encode(Line(1, 0)) == b'{"starters":1}'
+    assert read_line(b'{"of": 8, "h1": 0.5, "n": 60}') == Line(h1=0.5, n=60, of=8)
     with pytest.raises(ValueError, match="starters"):
-        read_line(b'{"completers": 1}')
+        read_line(b'{"starters": "many"}')
+
+
+def test_a_table_is_read_as_it_is_stored():
+    lines = {"famous:1": Line(900, 300), "debut:1": Line(100, 100, NEW)}
+    table = Table.of({key: msgspec.json.encode(said) for key, said in lines.items()})
+    assert table.label("new", 50) == table.report(50)["new"]
+    assert table.label("unheard-of", 50) is None
+    assert table.shares(lines["debut:1"]) == (0.1, 0.25)
+    assert Table().shares(lines["debut:1"]) == (None, None)
 
 
 # -- breaking through ------------------------------------------------------------------------------
@@ -128,7 +138,9 @@ def test_four_comparable_seasons_are_too_few(breakthroughs):
 def test_a_table_that_is_away_takes_no_word_back(breakthroughs):
     breakthroughs.decide(line(0.9, 0.8), PEERS)
     assert breakthroughs.decide(line(0.9, 0.8), Table()) == []
-    assert breakthroughs.report(line(0.9, 0.8), {})["breakthrough"].keys() == {"new"}
+    assert [it["label"] for it in breakthroughs.report(line(0.9, 0.8), PEERS)["breakthrough"]] == [
+        "new"
+    ]
 
 
 def test_a_label_that_is_taken_away_ends_it(breakthroughs):
@@ -142,12 +154,14 @@ def test_the_report_names_the_labels_and_the_numbers_behind_a_breakthrough(break
     table = a_table(*[0.4] * 5)
     table.put("mine:1", said)
     breakthroughs.decide(said, table)
-    report = breakthroughs.report(said, table.report(50))
-    assert report["labels"]["new"]["titles"] == 1
-    assert report["breakthrough"]["new"] == {
-        "label": "new", "h1": 0.9, "low": 0.8, "n": 100, "typical": 0.4, "peers": 5,
-    }  # fmt: skip
-    assert report["breakthrough"].keys() == report["labels"].keys() == {"local-hub", "new"}
+    report = breakthroughs.report(said, table)
+    assert report["labels"] == ["local-hub", "new"]
+    assert (report["exposure"], report["completion"]) == (0.1667, 0.1667)  # one of six alike
+    assert report["by_label"]["new"] == table.label("new", 50)
+    assert report["breakthrough"] == [
+        {"label": label, "h1": 0.9, "low": 0.8, "n": 100, "typical": 0.4, "peers": 5}
+        for label in ("local-hub", "new")
+    ]
 
 
 LINES = st.builds(
@@ -186,4 +200,5 @@ def test_begins_and_ends_alternate_and_survive_being_stored(updates, lines):
             assert change.begins == (change.label not in going)
             assert change.n % 50 == 0
             going ^= {change.label}
-        assert breakthroughs.report(said, {})["breakthrough"].keys() == going
+        told = breakthroughs.report(said, table)["breakthrough"]
+        assert {it["label"] for it in told} == going
