@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import orjson
 import pytest
 from title_records import NOTHING, progress
 
@@ -150,6 +151,21 @@ def test_countries_where_next_to_nobody_begins_are_forgotten(trending):
     begin(trending, DAY_0 * DAY + 30, 1, "FR")
     live(trending, [100] * 200)
     assert {name for name, *_ in trending.dump()[4]} == {"", "DE"}
+
+
+def test_a_title_that_the_whole_world_begins_every_hour_takes_less_than_a_hundred_kilobytes(
+    trending,
+):
+    names = [a + b for a in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for b in "ABCDEFGHIJ"]
+    row = Row(DAY_0 * DAY * HOUR_MS, 0)
+    for number, name in enumerate(names):
+        for hour in range(4 * DAY):
+            at = Row(row.entered_ms + hour * HOUR_MS, 0)
+            record = progress((1, 1), Seat(country=name), (NOTHING, None), (NOTHING, at))
+            for _ in range(1 + number % 3):
+                trending.progress(record)
+    trending.tick((DAY_0 + 4) * DAY)
+    assert len(orjson.dumps(trending.dump())) < 100_000
 
 
 def test_steady_titles_seldom_seem_to_trend():
