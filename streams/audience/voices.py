@@ -261,6 +261,18 @@ class Breakthroughs:
             return None if going else found
         return found if self._going.pop(label, None) else None
 
+    def score(self) -> float | None:
+        """How far above the typical season it surely is; None if it has not broken through.
+
+        It orders ``top:new-voices``.
+        """
+        leads = [
+            it.low - it.typical
+            for it in self._going.values()
+            if it.low is not None and it.typical is not None
+        ]
+        return max(leads, default=None)
+
     def report(self, line: Line, table: Table) -> dict[str, Any]:
         """``voices`` of a season whose creators have labels.
 

@@ -111,6 +111,14 @@ def test_a_new_voice_breaks_through_when_it_is_surely_above_the_typical_season(b
     assert breakthroughs.decide(line(0.55, 0.46), PEERS) == []
 
 
+def test_titles_are_ranked_by_how_far_they_are_surely_above_the_typical_season(breakthroughs):
+    assert breakthroughs.score() is None
+    breakthroughs.decide(line(0.55, 0.46), PEERS)
+    assert breakthroughs.score() == pytest.approx(0.06)
+    breakthroughs.decide(line(0.39, 0.36), PEERS)
+    assert breakthroughs.score() is None
+
+
 def test_it_ends_when_it_is_no_longer_above(breakthroughs):
     breakthroughs.decide(line(0.55, 0.46), PEERS)
     assert breakthroughs.decide(line(0.42, 0.38), PEERS) == []
