@@ -135,13 +135,6 @@ class Travels:
             round(home.high, 4) if home else None,
         )  # fmt: skip
 
-    def score(self) -> float | None:
-        """How surely it hooks viewers elsewhere: the greatest lower bound, or None if it does not.
-
-        It orders ``top:travelling``.
-        """
-        return max((it.low for it in self._going.values() if it.low is not None), default=None)
-
     def report(self) -> list[dict[str, Any]]:
         """``reach.travels``: countries first, then languages, by name."""
         found = [self._going[key]._asdict() for key in sorted(self._going)]

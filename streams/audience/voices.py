@@ -1,35 +1,28 @@
 """New voices: what the labelled creators' titles are given, and what they make of it.
 
-Every season (or film) publishes one line about itself to a table that all titles share. From it:
-
-- *exposure* of a label, its share of all starts, against *completion*, its share of all
-  completions: above exposure, its titles keep more of those they are shown to than others do.
-- *breakthrough*: a season with a label whose H_1 is above that of comparable ones by a margin, with
-  a probability of .95: ``low >= median + .05``, where low is the lower 5 % bound of its H_1, and
-  the median is over at least five seasons without that label, of about the same length (H_1 is a
-  product over episodes), with enough viewers each. It ends when H_1 is no longer above the median.
+Every season (or film) publishes one line about itself to a table that all titles share. From it
+come the seasons that one is compared with, and for each label its *exposure*, the share of all
+starts, against its *completion*, the share of all completions: where that is above exposure, its
+titles keep more of those they are shown to than others do.
 """
 
 from __future__ import annotations
 
-from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from streams.audience.diversity import entropy_bits, evenness
-from streams.audience.people import rounded
 from streams.audience.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from streams.audience.breakthroughs import Breakthroughs
 
 LENGTHS = (1, 2, 5, 9, 14, 23)
 """Shortest season of each class: film, miniseries, short, usual, long, network season, more."""
-LEAST_PEERS = 5
 MILLION = 1_000_000
-MARGIN = 0.05
-"""How much more of its viewers a breakthrough keeps to the end than comparable seasons do."""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,14 +136,20 @@ class Table:
         fit = (it for it in lines if it.n >= least and label not in it.labels)
         return [it.h1 for it in fit if it.h1 is not None]
 
-    def shares(self, line: Line) -> tuple[float | None, float | None]:
-        """Share of all starts, and of all completions, that one season has; None if there are none.
+    def same_length(self, of: int, but: str, least: int) -> list[float]:
+        """H_1 of the other seasons of exactly that length; ``but`` is the name of one's own."""
+        lines = self._lengths.get(length_class(of), {}).items()
+        fit = (it for name, it in lines if it.of == of and it.n >= least and name != but)
+        return [it.h1 for it in fit if it.h1 is not None]
 
-        The season's own line may be newer than the table, so neither is more than 1.
+    def shares(self, starters: int, completers: int) -> tuple[float | None, float | None]:
+        """Which shares of all starts and of all completions these are; None of none at all.
+
+        What is asked about may be newer than the table, so neither is more than 1.
         """
         starts, done = self._all.starters, self._all.completers
-        exposure = round(min(1.0, line.starters / starts), 4) if starts > 0 else None
-        return exposure, round(min(1.0, line.completers / done), 4) if done > 0 else None
+        exposure = round(min(1.0, starters / starts), 4) if starts > 0 else None
+        return exposure, round(min(1.0, completers / done), 4) if done > 0 else None
 
     def report(self, threshold: int) -> dict[str, dict[str, Any]]:
         """All labels of which enough viewers began something, as ``label`` tells them."""
@@ -192,108 +191,37 @@ class Table:
         }
 
 
-class Breakthrough(NamedTuple):
-    """A labelled season begins, or ends, to hook clearly more than comparable ones.
+def voices_of(
+    lines: Mapping[int, Line],
+    broken: Mapping[int, Breakthroughs],
+    table: Table,
+    threshold: int,
+) -> dict[str, Any]:
+    """``voices`` of a title whose creators have labels.
 
-    ``typical`` is the median H_1 of its ``peers``; None where it ends for want of a label, of
-    viewers or of a curve. ``n`` is rounded down to a multiple of the threshold.
+    Args:
+        lines: what its seasons say of themselves.
+        broken: what was decided about them.
+        table: all seasons of all titles.
+        threshold: starters that a label must have.
+
+    Returns:
+        ``labels``; ``exposure`` and ``completion`` of the title (shares of all starts and of all
+        completions); ``by_label`` the same of each label (``Table.label``); and ``breakthrough``,
+        a list of the seasons and labels by which it stands out, with the numbers behind it.
     """
-
-    begins: bool
-    label: str
-    h1: float | None
-    low: float | None
-    n: int
-    typical: float | None
-    peers: int
-
-
-class Breakthroughs:
-    """By which labels a season has broken through, as of the last decision."""
-
-    __slots__ = ("_going", "_threshold")
-
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
-        self._going: dict[str, Breakthrough] = {}
-
-    def dump(self) -> list[Any]:
-        """What has begun, JSON-able."""
-        return [list(self._going[label][1:]) for label in sorted(self._going)]
-
-    def load(self, dumped: Sequence[Any]) -> None:
-        """Take up what ``dump`` gave."""
-        self._going = {item[0]: Breakthrough(True, *item) for item in dumped}
-
-    def decide(self, line: Line, table: Table) -> list[Breakthrough]:
-        """Compare a season with those of its length, label by label.
-
-        With fewer than five to compare with, nothing changes: a table that is not there yet is no
-        reason to take a word back.
-        """
-        changes: list[Breakthrough] = []
-        for label in sorted({*line.labels, *self._going}):
-            peers = table.peers(line.of, label, self._threshold)
-            change = self._judge(label, line, peers)
-            if change is not None:
-                changes.append(change)
-        return changes
-
-    def _judge(self, label: str, line: Line, peers: list[float]) -> Breakthrough | None:
-        h1, low = line.h1, line.low
-        going = label in self._going
-        typical: float | None = None
-        if h1 is None or low is None or line.n < self._threshold or label not in line.labels:
-            above = False
-        elif len(peers) < LEAST_PEERS:
-            return None
-        else:
-            typical = median(peers)
-            above = h1 > typical if going else low >= typical + MARGIN
-        found = Breakthrough(
-            above, label,
-            None if h1 is None else round(h1, 4), None if low is None else round(low, 4),
-            rounded(line.n, self._threshold),
-            None if typical is None else round(typical, 4), len(peers),
-        )  # fmt: skip
-        if above:
-            self._going[label] = found
-            return None if going else found
-        return found if self._going.pop(label, None) else None
-
-    def score(self) -> float | None:
-        """How far above the typical season it surely is; None if it has not broken through.
-
-        It orders ``top:new-voices``.
-        """
-        leads = [
-            it.low - it.typical
-            for it in self._going.values()
-            if it.low is not None and it.typical is not None
-        ]
-        return max(leads, default=None)
-
-    def report(self, line: Line, table: Table) -> dict[str, Any]:
-        """``voices`` of a season whose creators have labels.
-
-        Args:
-            line: what the season says of itself.
-            table: all seasons.
-
-        Returns:
-            ``labels``; ``exposure`` and ``completion`` of the season (shares of all starts and of
-            all completions); ``by_label`` the same of each label (``Table.label``), and
-            ``breakthrough``: by which labels it stands out, with the numbers behind it.
-        """
-        exposure, completion = table.shares(line)
-        told = {label: table.label(label, self._threshold) for label in line.labels}
-        return {
-            "labels": list(line.labels),
-            "exposure": exposure,
-            "completion": completion,
-            "by_label": {label: it for label, it in told.items() if it is not None},
-            "breakthrough": [
-                {name: it for name, it in self._going[label]._asdict().items() if name != "begins"}
-                for label in sorted(self._going)
-            ],
-        }
+    labels = sorted({label for line in lines.values() for label in line.labels})
+    exposure, completion = table.shares(
+        sum(line.starters for line in lines.values()),
+        sum(line.completers for line in lines.values()),
+    )
+    told = {label: table.label(label, threshold) for label in labels}
+    return {
+        "labels": labels,
+        "exposure": exposure,
+        "completion": completion,
+        "by_label": {label: it for label, it in told.items() if it is not None},
+        "breakthrough": [
+            {"season": number} | it for number in sorted(broken) for it in broken[number].report()
+        ],
+    }

@@ -51,13 +51,6 @@ def test_it_says_the_numbers_that_decided_it(travels):
     ]  # fmt: skip
 
 
-def test_titles_are_ranked_by_how_surely_they_hook_elsewhere(travels):
-    assert travels.score() is None
-    standings = {"KR": AT_HOME, "US": there(0.58, 0.52), "FR": there(0.65, 0.55)}
-    travels.decide("country", "KR", standings)
-    assert travels.score() == 0.55
-
-
 def test_too_few_viewers_decide_nothing(travels):
     assert travels.decide("country", "KR", {"KR": AT_HOME, "US": there(0.9, 0.8, 49)}) == []
     few_at_home = AT_HOME._replace(n=49)
