@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from streams.audience import hook_point
+from streams.audience.breakthroughs import Breakthroughs
 from streams.audience.hook_point import NONE, Hook
 from streams.audience.seasons import length, line_of, standing
 from streams.audience.travels import Travels
-from streams.audience.voices import Breakthroughs
 from streams.signals import stamp
 
 if TYPE_CHECKING:

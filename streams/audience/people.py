@@ -17,7 +17,7 @@ from streams.audience.tally import Tally, spoken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.audience.records import Progress, Seat
+    from streams.audience.records import Progress, Row, Seat
 
 FACETS = ("country", "language", "device", "hour", "genre", "age")
 MOST_SEASONS = 100
@@ -50,11 +50,12 @@ class Crowd:
 
 
 class People:
-    """Who began a title, by season."""
+    """Who began a title (or completed it, if so asked), by season."""
 
-    __slots__ = ("_seasons",)
+    __slots__ = ("_completed", "_seasons")
 
-    def __init__(self) -> None:
+    def __init__(self, *, completed: bool = False) -> None:
+        self._completed = completed
         self._seasons: dict[int, Crowd] = {}
 
     def dump(self) -> list[Any]:
@@ -73,13 +74,18 @@ class People:
             crowd.facets = tuple(Tally(sums) for sums in facets)
 
     def progress(self, record: Progress) -> None:
-        """Count the seat of a viewer who began a season; O(1)."""
+        """Count the seat of a viewer who began (or completed) a season; O(1)."""
         for passage in record.passages:
-            sign = (passage.now is not None) - (passage.before is not None)
-            if passage.k == 0 and sign:
+            if passage.k:
+                continue
+            sign = self._is_in(passage.now) - self._is_in(passage.before)
+            if sign:
                 crowd = self._crowd(record.season)
                 if crowd is not None:
                     crowd.seat(record.seat, sign)
+
+    def _is_in(self, row: Row | None) -> bool:
+        return row is not None and (row.passed_ms > 0 or not self._completed)
 
     def _crowd(self, season: int) -> Crowd | None:
         found = self._seasons.get(season)

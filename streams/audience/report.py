@@ -12,6 +12,7 @@ from streams.audience.decisions import EVERYONE
 from streams.audience.hook_point import NONE
 from streams.audience.seasons import length, line_of, name_of, standing
 from streams.audience.title import home_of
+from streams.audience.voices import voices_of
 from streams.signals import stamp
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from streams.audience.retention import Retention, SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
+    from streams.audience.voices import Line
     from streams.catalogue import Title
 
 Made = tuple[int, "SeasonCurve | None"]
@@ -64,7 +66,7 @@ class _Making:
         self._at_ms = audience.clock_ms
         self._fields: dict[str, Any] = {"updated_at": stamp(self._at_ms)}
         self._lines: dict[str, bytes] = {}
-        self._voices: dict[str, Any] = {}
+        self._labelled: dict[int, Line] = {}
         self._scores: dict[str, list[float]] = {"hooked": [], "travelling": [], "new-voices": []}
 
     def report(self) -> Report:
@@ -74,8 +76,8 @@ class _Making:
             self._season(number)
         self._fields["audience"] = orjson.dumps(self._audience.people.report(self._least))
         self._fields["reach"] = orjson.dumps(self._reach())
-        if self._voices:
-            self._fields["voices"] = orjson.dumps(self._voices)
+        if self._labelled:
+            self._fields["voices"] = orjson.dumps(self._voices())
         return Report(self._fields, self._ranks(), self._lines, self._made)
 
     # -- seasons -----------------------------------------------------------------------------------
@@ -95,13 +97,8 @@ class _Making:
         fields[f"dropoff:{number}"] = orjson.dumps(engagement.drop_off(number, self._least))
         line = line_of(engagement, number, self._title, curve, self._least)
         self._lines[name_of(self._audience.title_id, number)] = msgspec.json.encode(line)
-        broken = self._audience.decisions.breakthroughs.get(number)
-        if line.labels and broken is not None:
-            told = broken.report(line, self._around.table.report(self._least))
-            self._voices.setdefault("labels", {}).update(told["labels"])
-            if told["breakthrough"]:
-                self._voices.setdefault("breakthrough", {})[str(number)] = told["breakthrough"]
-                self._scores["new-voices"].append(line.low or 0.0)
+        if line.labels:
+            self._labelled[number] = line
 
     def _curves(self, number: int, retention: Retention) -> SeasonCurve | None:
         """Publish the curves of a season; returns that of everyone."""
@@ -138,6 +135,12 @@ class _Making:
         self._fields[f"hook:{place}"] = orjson.dumps(told)
 
     # -- the whole title ---
+    def _voices(self) -> dict[str, Any]:
+        broken = self._audience.decisions.breakthroughs
+        told = voices_of(self._labelled, broken, self._around.table, self._least)
+        self._scores["new-voices"] += [it["low"] for it in told["breakthrough"]]
+        return told
+
     def _reach(self) -> dict[str, Any]:
         people = self._audience.people
         countries, languages = people.at_least("country"), people.at_least("language")
@@ -148,8 +151,7 @@ class _Making:
             for number, it in sorted(self._audience.decisions.travels.items())
             for travel in it.report()
         ]
-        if travels:
-            self._scores["travelling"].append(float(len({it["value"] for it in travels})))
+        self._scores["travelling"] += [it["low"] for it in travels]
         return told | {"travels": travels}
 
     def _ranks(self) -> dict[str, float | None]:

@@ -100,6 +100,21 @@ class Country:
         self.sum *= factor
         self.squares *= factor
 
+    def dump_hours(self) -> list[int]:
+        """By hour: how many hours after the one before, and the starts; few digits each."""
+        last, flat = 0, []
+        for hour, count in sorted(self.hours.items()):
+            flat += [hour - last, count]
+            last = hour
+        return flat
+
+    def load_hours(self, flat: Sequence[int]) -> None:
+        """Take up what ``dump_hours`` gave."""
+        hour = 0
+        for after, count in zip(flat[0::2], flat[1::2], strict=True):
+            hour += after
+            self.hours[hour] = count
+
     def observed(self, hour: int) -> int:
         """Starts in the 24 whole hours before this one."""
         return sum(count for at, count in self.hours.items() if hour - DAY <= at < hour)
@@ -134,7 +149,7 @@ class Trending:
     def dump(self) -> list[Any]:
         """All that is kept, JSON-able."""
         countries = [
-            [name, it.sum, it.squares, [list(pair) for pair in sorted(it.hours.items())]]
+            [name, it.sum, it.squares, *it.dump_hours()]
             for name, it in sorted(self._countries.items())
             if it.hours or it.sum
         ]
@@ -145,9 +160,9 @@ class Trending:
         self._first, self._day, self._w, self._w2, countries, scores = dumped
         self._scores = dict(scores)
         self._countries = {EVERYWHERE: Country()}
-        for name, total, squares, hours in countries:
+        for name, total, squares, *hours in countries:
             country = self._countries[name] = Country(total, squares)
-            country.hours = {hour: count for hour, count in hours}  # noqa: C416 - of lists
+            country.load_hours(hours)
 
     # -- counting ----------------------------------------------------------------------------------
     def progress(self, record: Progress) -> None:

@@ -1,35 +1,28 @@
 """New voices: what the labelled creators' titles are given, and what they make of it.
 
-Every season (or film) publishes one line about itself to a table that all titles share. From it:
-
-- *exposure* of a label, its share of all starts, against *completion*, its share of all
-  completions: above exposure, its titles keep more of those they are shown to than others do.
-- *breakthrough*: a season with a label whose H_1 is above that of comparable ones by a margin, with
-  a probability of .95: ``low >= median + .05``, where low is the lower 5 % bound of its H_1, and
-  the median is over at least five seasons without that label, of about the same length (H_1 is a
-  product over episodes), with enough viewers each. It ends when H_1 is no longer above the median.
+Every season (or film) publishes one line about itself to a table that all titles share. From it
+come the seasons that one is compared with, and for each label its *exposure*, the share of all
+starts, against its *completion*, the share of all completions: where that is above exposure, its
+titles keep more of those they are shown to than others do.
 """
 
 from __future__ import annotations
 
-from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from streams.audience.diversity import entropy_bits, evenness
-from streams.audience.people import rounded
 from streams.audience.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+
+    from streams.audience.breakthroughs import Breakthroughs
 
 LENGTHS = (1, 2, 5, 9, 14, 23)
 """Shortest season of each class: film, miniseries, short, usual, long, network season, more."""
-LEAST_PEERS = 5
 MILLION = 1_000_000
-MARGIN = 0.05
-"""How much more of its viewers a breakthrough keeps to the end than comparable seasons do."""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,8 +32,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     (1 for a film, 0 if unknown). ``countries`` are the published counts of its viewers.
     """
 
-    starters: int
-    completers: int
+    starters: int = 0
+    completers: int = 0
     labels: tuple[str, ...] = ()
     h1: float | None = None
     low: float | None = None
@@ -102,6 +95,18 @@ class Table:
         self._labels: dict[str, _Sums] = {}
         self._all = _Sums()
 
+    @classmethod
+    def of(cls, lines: Mapping[str, bytes]) -> Table:
+        """The table as it is stored.
+
+        Raises:
+            ValueError: a line cannot be read.
+        """
+        self = cls()
+        for key, line in lines.items():
+            self.put(key, read_line(line))
+        return self
+
     def put(self, key: str, line: Line | None) -> None:
         """Take in the latest line of a season (``title:season``), or None if it is gone."""
         old = self._lines.pop(key, None)
@@ -137,23 +142,37 @@ class Table:
         fit = (it for name, it in lines if it.of == of and it.n >= least and name != but)
         return [it.h1 for it in fit if it.h1 is not None]
 
+    def shares(self, starters: int, completers: int) -> tuple[float | None, float | None]:
+        """Which shares of all starts and of all completions these are; None of none at all.
+
+        What is asked about may be newer than the table, so neither is more than 1.
+        """
+        starts, done = self._all.starters, self._all.completers
+        exposure = round(min(1.0, starters / starts), 4) if starts > 0 else None
+        return exposure, round(min(1.0, completers / done), 4) if done > 0 else None
+
     def report(self, threshold: int) -> dict[str, dict[str, Any]]:
-        """All labels of which enough viewers began something.
+        """All labels of which enough viewers began something, as ``label`` tells them."""
+        found = {label: self.label(label, threshold) for label in sorted(self._labels)}
+        return {label: told for label, told in found.items() if told is not None}
+
+    def label(self, label: str, threshold: int) -> dict[str, Any] | None:
+        """What the titles of a label are given, and what they make of it.
 
         Args:
-            threshold: starters that a label must have.
+            label: one of the service's words.
+            threshold: starters that a label must have; None is returned below.
 
         Returns:
-            By label: ``titles`` (seasons and films), ``exposure`` and ``completion`` (shares of all
-            starts and of all completions), ``ratio`` of the two (null before anything was
-            completed), ``h1`` (mean, weighted with viewers, or null), and how diverse an audience
-            it reaches: ``entropy_bits`` and ``evenness`` over its viewers' countries.
+            ``titles`` (seasons and films), ``exposure`` and ``completion`` (shares of all starts
+            and of all completions), ``ratio`` of the two (null before anything was completed),
+            ``h1`` (mean, weighted with viewers, or null), and how diverse an audience they reach:
+            ``entropy_bits`` and ``evenness`` over its viewers' countries.
         """
-        return {
-            label: self._label_report(sums)
-            for label, sums in sorted(self._labels.items())
-            if sums.starters >= threshold
-        }
+        sums = self._labels.get(label)
+        if sums is None or sums.starters < threshold:
+            return None
+        return self._label_report(sums)
 
     def _label_report(self, sums: _Sums) -> dict[str, Any]:
         exposure = sums.starters / self._all.starters
@@ -172,90 +191,37 @@ class Table:
         }
 
 
-class Breakthrough(NamedTuple):
-    """A labelled season begins, or ends, to hook clearly more than comparable ones.
+def voices_of(
+    lines: Mapping[int, Line],
+    broken: Mapping[int, Breakthroughs],
+    table: Table,
+    threshold: int,
+) -> dict[str, Any]:
+    """``voices`` of a title whose creators have labels.
 
-    ``typical`` is the median H_1 of its ``peers``; None where it ends for want of a label, of
-    viewers or of a curve. ``n`` is rounded down to a multiple of the threshold.
+    Args:
+        lines: what its seasons say of themselves.
+        broken: what was decided about them.
+        table: all seasons of all titles.
+        threshold: starters that a label must have.
+
+    Returns:
+        ``labels``; ``exposure`` and ``completion`` of the title (shares of all starts and of all
+        completions); ``by_label`` the same of each label (``Table.label``); and ``breakthrough``,
+        a list of the seasons and labels by which it stands out, with the numbers behind it.
     """
-
-    begins: bool
-    label: str
-    h1: float | None
-    low: float | None
-    n: int
-    typical: float | None
-    peers: int
-
-
-class Breakthroughs:
-    """By which labels a season has broken through, as of the last decision."""
-
-    __slots__ = ("_going", "_threshold")
-
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
-        self._going: dict[str, Breakthrough] = {}
-
-    def dump(self) -> list[Any]:
-        """What has begun, JSON-able."""
-        return [list(self._going[label][1:]) for label in sorted(self._going)]
-
-    def load(self, dumped: Sequence[Any]) -> None:
-        """Take up what ``dump`` gave."""
-        self._going = {item[0]: Breakthrough(True, *item) for item in dumped}
-
-    def decide(self, line: Line, table: Table) -> list[Breakthrough]:
-        """Compare a season with those of its length, label by label.
-
-        With fewer than five to compare with, nothing changes: a table that is not there yet is no
-        reason to take a word back.
-        """
-        changes: list[Breakthrough] = []
-        for label in sorted({*line.labels, *self._going}):
-            peers = table.peers(line.of, label, self._threshold)
-            change = self._judge(label, line, peers)
-            if change is not None:
-                changes.append(change)
-        return changes
-
-    def _judge(self, label: str, line: Line, peers: list[float]) -> Breakthrough | None:
-        h1, low = line.h1, line.low
-        going = label in self._going
-        typical: float | None = None
-        if h1 is None or low is None or line.n < self._threshold or label not in line.labels:
-            above = False
-        elif len(peers) < LEAST_PEERS:
-            return None
-        else:
-            typical = median(peers)
-            above = h1 > typical if going else low >= typical + MARGIN
-        found = Breakthrough(
-            above, label,
-            None if h1 is None else round(h1, 4), None if low is None else round(low, 4),
-            rounded(line.n, self._threshold),
-            None if typical is None else round(typical, 4), len(peers),
-        )  # fmt: skip
-        if above:
-            self._going[label] = found
-            return None if going else found
-        return found if self._going.pop(label, None) else None
-
-    def report(self, line: Line, labels: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """``voices`` of a title whose creators have labels.
-
-        Args:
-            line: what the season says of itself.
-            labels: ``Table.report``.
-
-        Returns:
-            ``labels`` by name, each as the table has it (empty where too few began anything of it),
-            and ``breakthrough``: the labels by which it stands out, with the numbers behind it.
-        """
-        return {
-            "labels": {label: labels.get(label, {}) for label in line.labels},
-            "breakthrough": {
-                label: {name: it for name, it in found._asdict().items() if name != "begins"}
-                for label, found in sorted(self._going.items())
-            },
-        }
+    labels = sorted({label for line in lines.values() for label in line.labels})
+    exposure, completion = table.shares(
+        sum(line.starters for line in lines.values()),
+        sum(line.completers for line in lines.values()),
+    )
+    told = {label: table.label(label, threshold) for label in labels}
+    return {
+        "labels": labels,
+        "exposure": exposure,
+        "completion": completion,
+        "by_label": {label: it for label, it in told.items() if it is not None},
+        "breakthrough": [
+            {"season": number} | it for number in sorted(broken) for it in broken[number].report()
+        ],
+    }

@@ -71,6 +71,17 @@ def test_going_on_in_a_season_counts_nobody_again(people):
     assert people.report(1)["n"] == 1
 
 
+def test_those_who_completed_it_are_a_crowd_of_their_own():
+    completed = People(completed=True)
+    seat, done = Seat(country="DE"), Row(T0, T0 + 1)
+    completed.progress(progress((1, 1), seat, (NOTHING, None), (Flags(True), ROW)))
+    assert completed.report(1)["n"] == 0
+    completed.progress(progress((1, 8), seat, (NOTHING, ROW), (Flags(True), done)))
+    assert completed.report(1)["country"] == {"DE": 1}
+    completed.progress(progress((1, 8), seat, (Flags(True), done), (Flags(True), ROW)))
+    assert completed.report(1)["n"] == 0
+
+
 def test_a_language_counts_without_its_region(people):
     begin(people, 1, language="pt-BR")
     begin(people, 1, language="pt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import orjson
 import pytest
 from title_records import NOTHING, progress
 
@@ -50,6 +51,46 @@ def test_the_tail_is_that_of_the_negative_binomial(mean, dispersion):
             for x in range(observed)
         )  # fmt: skip
         assert tail_of(observed, mean, dispersion) == pytest.approx(1 - below, abs=1e-9)
+
+
+def test_the_baseline_is_the_weighted_mean_of_settled_days_and_as_sure_as_they_are_many(trending):
+    live(trending, [9, 90, 120, 150, 60])  # the first is left out, the last not settled
+    k = 0.5 ** (1 / 14)
+    weights, counts = (k * k, k, 1.0), (90, 120, 150)
+    w, w2 = sum(weights), sum(it * it for it in weights)
+    mean = sum(a * b for a, b in zip(weights, counts, strict=True)) / w
+    square = sum(a * b * b for a, b in zip(weights, counts, strict=True)) / w
+    days, expected = w * w / w2, mean + 0.5 / w
+    variance = (square - mean * mean) / (1 - 1 / days)
+    dispersion = (7 * 0.1 + days * max(0, variance - expected) / expected**2) / (7 + days)
+    dispersion += (1 / expected + dispersion) / days
+    hour = (DAY_0 + 5) * DAY
+    burst = trending.burst("DE", hour)
+    assert burst.observed == 60
+    assert burst.expected == pytest.approx(expected)
+    assert burst.tail == pytest.approx(tail_of(60, expected, dispersion))
+
+
+def test_only_whole_hours_that_are_over_count(trending):
+    live(trending, [1] * 10)
+    hour = (DAY_0 + 10) * DAY
+    begin(trending, hour, 200)
+    assert trending.tick(hour) == []
+    assert [it.begins for it in trending.tick(hour + 1)] == [True, True]
+
+
+def test_a_burst_that_grows_less_unlikely_is_not_over_until_it_is_usual(trending):
+    live(trending, [100] * 14 + [500])
+    tails = []
+    for hour in range((DAY_0 + 15) * DAY, (DAY_0 + 16) * DAY):
+        begin(trending, hour, 4)
+        changes = trending.tick(hour + 1)
+        tails.append(trending.burst("DE", hour + 1).tail)
+        assert (tails[-1] > 0.05) == bool(changes)
+        if changes:
+            break
+    assert any(1e-3 < tail < 0.05 for tail in tails)
+    assert tails[-1] > 0.05
 
 
 def test_a_burst_begins_and_ends_once(trending):
@@ -150,6 +191,21 @@ def test_countries_where_next_to_nobody_begins_are_forgotten(trending):
     begin(trending, DAY_0 * DAY + 30, 1, "FR")
     live(trending, [100] * 200)
     assert {name for name, *_ in trending.dump()[4]} == {"", "DE"}
+
+
+def test_a_title_that_the_whole_world_begins_every_hour_takes_less_than_a_hundred_kilobytes(
+    trending,
+):
+    names = [a + b for a in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for b in "ABCDEFGHIJ"]
+    row = Row(DAY_0 * DAY * HOUR_MS, 0)
+    for number, name in enumerate(names):
+        for hour in range(4 * DAY):
+            at = Row(row.entered_ms + hour * HOUR_MS, 0)
+            record = progress((1, 1), Seat(country=name), (NOTHING, None), (NOTHING, at))
+            for _ in range(1 + number % 3):
+                trending.progress(record)
+    trending.tick((DAY_0 + 4) * DAY)
+    assert len(orjson.dumps(trending.dump())) < 100_000
 
 
 def test_steady_titles_seldom_seem_to_trend():

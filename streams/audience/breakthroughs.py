@@ -1,0 +1,98 @@
+"""New voices that break through: a labelled season that hooks clearly more than comparable ones.
+
+A breakthrough is an H_1 above that of comparable seasons by a margin, with a probability of .95:
+``low >= median + .05``, where low is the lower 5 % bound of its H_1, and the median is over at
+least five seasons without that label, of about the same length (H_1 is a product over episodes),
+with enough viewers each. It ends when H_1 is no longer above the median.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.audience.people import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.audience.voices import Line, Table
+
+LEAST_PEERS = 5
+MARGIN = 0.05
+"""How much more of its viewers a breakthrough keeps to the end than comparable seasons do."""
+
+
+class Breakthrough(NamedTuple):
+    """A labelled season begins, or ends, to hook clearly more than comparable ones.
+
+    ``typical`` is the median H_1 of its ``peers``; None where it ends for want of a label, of
+    viewers or of a curve. ``n`` is rounded down to a multiple of the threshold.
+    """
+
+    begins: bool
+    label: str
+    h1: float | None
+    low: float | None
+    n: int
+    typical: float | None
+    peers: int
+
+
+class Breakthroughs:
+    """By which labels a season has broken through, as of the last decision."""
+
+    __slots__ = ("_going", "_threshold")
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._going: dict[str, Breakthrough] = {}
+
+    def dump(self) -> list[Any]:
+        """What has begun, JSON-able."""
+        return [list(self._going[label][1:]) for label in sorted(self._going)]
+
+    def load(self, dumped: Sequence[Any]) -> None:
+        """Take up what ``dump`` gave."""
+        self._going = {item[0]: Breakthrough(True, *item) for item in dumped}
+
+    def decide(self, line: Line, table: Table) -> list[Breakthrough]:
+        """Compare a season with those of its length, label by label.
+
+        With fewer than five to compare with, nothing changes: a table that is not there yet is no
+        reason to take a word back.
+        """
+        changes: list[Breakthrough] = []
+        for label in sorted({*line.labels, *self._going}):
+            peers = table.peers(line.of, label, self._threshold)
+            change = self._judge(label, line, peers)
+            if change is not None:
+                changes.append(change)
+        return changes
+
+    def _judge(self, label: str, line: Line, peers: list[float]) -> Breakthrough | None:
+        h1, low = line.h1, line.low
+        going = label in self._going
+        typical: float | None = None
+        if h1 is None or low is None or line.n < self._threshold or label not in line.labels:
+            above = False
+        elif len(peers) < LEAST_PEERS:
+            return None
+        else:
+            typical = median(peers)
+            above = h1 > typical if going else low >= typical + MARGIN
+        found = Breakthrough(
+            above, label,
+            None if h1 is None else round(h1, 4), None if low is None else round(low, 4),
+            rounded(line.n, self._threshold),
+            None if typical is None else round(typical, 4), len(peers),
+        )  # fmt: skip
+        if above:
+            self._going[label] = found
+            return None if going else found
+        return found if self._going.pop(label, None) else None
+
+    def report(self) -> list[dict[str, Any]]:
+        """The labels by which it stands out, with the numbers behind it."""
+        found = [self._going[label]._asdict() for label in sorted(self._going)]
+        return [{name: value for name, value in it.items() if name != "begins"} for it in found]
