@@ -18,8 +18,10 @@ RETRIES = 3
 TIMEOUT_S = 5.0
 
 
-def connect(settings: Settings) -> redis.Redis | RedisCluster:
+def connect(settings: Settings, *, decode: bool = True) -> redis.Redis | RedisCluster:
     """A client that decodes answers to text; bytes that are not UTF-8 become U+FFFD.
+
+    Without ``decode`` it leaves them as they are, as a viewer's private state wants it.
 
     A single server is not contacted until the first command; a Cluster is asked for its nodes.
     Each command gives up after 5 seconds and is tried four times before it raises.
@@ -29,7 +31,7 @@ def connect(settings: Settings) -> redis.Redis | RedisCluster:
         ValueError: the URL is none.
     """
     arguments: dict[str, Any] = {
-        "decode_responses": True,
+        "decode_responses": decode,
         "encoding_errors": "replace",
         "socket_connect_timeout": TIMEOUT_S,
         "socket_timeout": TIMEOUT_S,

@@ -91,7 +91,7 @@ class ViewerData:
         self._settings = settings
         self._keys = Keys(settings.key_prefix)
         self._profiles = ProfileReader(settings)
-        self._client: Any = connect(settings)
+        self._client: Any = connect(settings, decode=False)
         self._script = files("consumers").joinpath("erase.lua").read_text(encoding="utf-8")
 
     # -- export ----------------------------------------------------------------------------------
@@ -134,8 +134,8 @@ class ViewerData:
         }
 
     def _stored(self, viewer: str) -> Stored:
-        found = self._client.hmget(self._keys.viewer(viewer).state, STATE_FIELDS)
-        return _stored(found)
+        key = self._keys.viewer(viewer).state
+        return _stored(self._client.hmget(key, STATE_FIELDS))
 
     def _load(self, viewer: str, stored: Stored) -> Viewer | None:
         """The viewer's state, None if it says nothing."""
@@ -253,7 +253,6 @@ class ViewerData:
         self.close()
 
 
-def _stored(found: list[str | None]) -> Stored:
-    """Text was JSON, so as bytes again it is what it was."""
+def _stored(found: list[bytes | None]) -> Stored:
     version, *parts = found
-    return Stored(int(version or 0), *((part or "").encode() for part in parts))
+    return Stored(int(version or 0), *(part or b"" for part in parts))

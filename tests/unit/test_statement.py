@@ -16,6 +16,7 @@ from consumers.statement import says_nothing, statement
 from consumers.traces import Search
 from hookpoint.commands._viewer_data import _write_private, read_ids
 from streams.headers import as_json
+from streams.viewing import packing
 from streams.viewing.knots import Kind
 from streams.viewing.viewer import Viewer
 from streams.viewing.wire import (
@@ -107,7 +108,7 @@ def others(leaf: Any) -> list[Any]:
 
 def read_back(parts: dict[str, Any]) -> tuple[Stored, bytes]:
     """What is kept of a state, and what the statement says of it."""
-    made = Stored(7, *(orjson.dumps(parts[name]) for name in PARTS))
+    made = Stored(7, *(packing.plain(parts[name]) for name in PARTS))
     viewer = load("v", made, RULES)
     return stored(viewer), orjson.dumps(statement(viewer))
 
@@ -123,7 +124,7 @@ def test_whatever_is_stored_is_in_the_statement(part: str) -> None:
     assert any(episode.floor for episode in viewer.episodes.values())
     assert any(episode.view and episode.old for episode in viewer.episodes.values())
     before = stored(viewer)
-    parts = {name: orjson.loads(getattr(before, name)) for name in PARTS}
+    parts = {name: packing.unpack(getattr(before, name)) for name in PARTS}
     kept, said = read_back(parts)
     told, untold, unreadable = 0, [], 0
     for at, leaf in leaves(parts[part]):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from random import Random
 
-import orjson
 import pytest
 from strategies import DAY, RULES, RUNTIME_MS, T0, Store, Watching, event
 
 from streams.catalogue import Catalogue, Season, Title
+from streams.viewing import packing
 from streams.viewing.context import Context
 from streams.viewing.knots import Kind
 from streams.viewing.wire import (
@@ -40,8 +40,15 @@ def some_state() -> Stored:
     return stored(one)
 
 
-def test_what_is_read_is_what_was_written() -> None:
-    before = some_state()
+def some_state_at_rest() -> Stored:
+    one = Watching()
+    one.watch(2, one.watch(1, T0))
+    return stored(one)
+
+
+@pytest.mark.parametrize("state", ["some_state", "some_state_at_rest"])
+def test_what_is_read_is_what_was_written(state: str) -> None:
+    before = globals()[state]()
     viewer = load("v", before, RULES)
     assert viewer.version == 1
     assert Stored(1, *(dump(viewer) for dump in DUMPS)) == before
@@ -58,14 +65,43 @@ def test_a_playback_that_turned_out_not_to_be_bare_is_written_as_it_is_read_back
 
 @pytest.mark.parametrize("part", ["live", "rest", "sums"])
 def test_a_newer_format_is_refused(part: str) -> None:
-    newer = orjson.loads(getattr(some_state(), part))
+    newer = packing.unpack(getattr(some_state(), part))
     newer[0] = FORMAT + 1
     with pytest.raises(NewerFormat, match=f"format {FORMAT + 1}.*upgrade"):
-        load("v", some_state()._replace(**{part: orjson.dumps(newer)}), RULES)
+        load("v", some_state()._replace(**{part: packing.plain(newer)}), RULES)
+
+
+@pytest.mark.parametrize("part", ["live", "rest", "sums"])
+def test_a_format_that_was_never_released_is_not_guessed_at(part: str) -> None:
+    older = packing.unpack(getattr(some_state(), part))
+    older[0] = FORMAT - 1
+    with pytest.raises(BrokenState, match="format 1 is from before the first release"):
+        load("v", some_state()._replace(**{part: packing.plain(older)}), RULES)
+
+
+def test_a_state_is_packed_while_nothing_plays_and_plain_where_speed_counts() -> None:
+    one = Watching()
+    at = one.watch(1, T0, last=Kind.HEARTBEAT)
+    playing = stored(one)
+    assert playing.live[:1] == playing.out[:1] == b"["
+    one.say(event(Kind.STOP, at + 1, RUNTIME_MS, key=("office-1-", "office", 1, 1)))
+    over = stored(one)
+    assert over.live[:1] == over.out[:1] == over.rest[:1] == over.sums[:1] == packing.PACKED
+    assert len(over.out) < len(packing.plain(packing.unpack(over.out))) / 2
 
 
 @pytest.mark.parametrize("part", ["live", "rest", "sums", "out"])
-@pytest.mark.parametrize("garbage", [b"{", b"\xff", b"7", b"null", b"[1]", b'["x"]', b'{"a":1}'])
+def test_a_packed_part_that_was_cut_or_goes_on_is_broken_state(part: str) -> None:
+    whole = getattr(some_state_at_rest(), part)
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole + b"z"):
+        with pytest.raises(BrokenState, match="'v'"):
+            load("v", some_state_at_rest()._replace(**{part: damaged}), RULES)
+
+
+@pytest.mark.parametrize("part", ["live", "rest", "sums", "out"])
+@pytest.mark.parametrize(
+    "garbage", [b"{", b"\xff", b"7", b"null", b"[1]", b'["x"]', b'{"a":1}', b"z", b"zz"]
+)
 def test_garbage_is_broken_state(part: str, garbage: bytes) -> None:
     with pytest.raises(BrokenState, match="'v'"):
         load("v", some_state()._replace(**{part: garbage}), RULES)
@@ -75,7 +111,7 @@ def test_garbage_is_broken_state(part: str, garbage: bytes) -> None:
 def test_any_damage_to_the_shape_is_broken_state_or_reads_as_it_stands(part: str) -> None:
     random = Random(3)
     for _ in range(300):
-        damaged = orjson.loads(getattr(some_state(), part))
+        damaged = packing.unpack(getattr(some_state(), part))
         where = damaged
         while isinstance(where, list) and where and random.random() < 0.8:
             at = random.randrange(len(where))
@@ -85,7 +121,7 @@ def test_any_damage_to_the_shape_is_broken_state_or_reads_as_it_stands(part: str
                 where[at] = random.choice([None, "x", [], {}, -1])
                 break
         with suppress(BrokenState, NewerFormat):  # and nothing else
-            load("v", some_state()._replace(**{part: orjson.dumps(damaged)}), RULES)
+            load("v", some_state()._replace(**{part: packing.plain(damaged)}), RULES)
 
 
 def year_of_viewing(episodes_a_day: int) -> tuple[list[int], Watching]:
