@@ -7,6 +7,7 @@ middle of what a slice says.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 900_000
 """Below Kafka's default limit of 1 MB for a batch."""
+PRODUCERS = 4
+"""A producer of aiokafka has one request on its way to each broker, and what comes meanwhile waits
+for its answer: with one producer, a lane waited for the broker's word on what others sent."""
 
 
 class BrokerAway(Exception):
@@ -57,7 +61,9 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._producer: Any = None
+        self._producers: list[Any] = []
+        self._sending: Counter[int] = Counter()
+        """By producer: calls that wait for it."""
         self._partitions: dict[str, int] = {}
         names = settings.topics
         self._topics = {
@@ -68,21 +74,24 @@ class Publisher:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_bootstrap.split(","),
-            client_id=f"{self._settings.group}-publisher",
-            acks="all",
-            max_batch_size=BATCH_BYTES,
-            max_request_size=4 * BATCH_BYTES,
-            request_timeout_ms=int(self._settings.io_timeout_s * 1000),
-            **aiokafka_security(self._settings),
-        )
-        await self._producer.start()
+        for _ in range(PRODUCERS):
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka_bootstrap.split(","),
+                client_id=f"{self._settings.group}-publisher",
+                acks="all",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=4 * BATCH_BYTES,
+                request_timeout_ms=int(self._settings.io_timeout_s * 1000),
+                **aiokafka_security(self._settings),
+            )
+            self._producers.append(producer)
+            await producer.start()
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        for producer in self._producers:
+            await producer.stop()
+        self._producers.clear()
 
     def record(self, viewer: str, out: Out) -> Record:
         """An outbox entry as a record."""
@@ -134,27 +143,36 @@ class Publisher:
         for record in records:
             count = self._partitions.get(record.topic) or await self.count(record.topic)
             lanes.setdefault((record.topic, murmur(record.key) % count), []).append(record)
-        await asyncio.gather(*(self._send_lane(*to, lane) for to, lane in lanes.items()))
+        number = min(range(len(self._producers)), key=self._sending.__getitem__)
+        producer = self._producers[number]
+        self._sending[number] += 1
+        try:
+            await asyncio.gather(*(_send_lane(producer, *to, lane) for to, lane in lanes.items()))
+        finally:
+            self._sending[number] -= 1
         for (topic, _), lane in lanes.items():
             RECORDS_OUT.labels(topic).inc(len(lane))
 
-    async def _send_lane(self, topic: str, partition: int, records: list[Record]) -> None:
-        # One after the other: a batch that is lost must not be overtaken by the next, or a
-        # consumer's mark would pass what is sent again.
-        for batch in self._batches(records):
-            await (await self._producer.send_batch(batch, topic, partition=partition))
-
     async def count(self, topic: str) -> int:
         """How many partitions a topic has."""
-        partitions = await self._producer.partitions_for(topic)
+        partitions = await self._producers[0].partitions_for(topic)
         self._partitions[topic] = len(partitions)
         return len(partitions)
 
-    def _batches(self, records: list[Record]) -> list[Any]:
-        batches = [self._producer.create_batch()]
-        for _, key, value, headers in records:
-            stamp = {"timestamp": None, "key": key, "value": value, "headers": headers}
-            if batches[-1].append(**stamp) is None:
-                batches.append(self._producer.create_batch())
-                batches[-1].append(**stamp)
-        return batches
+
+async def _send_lane(producer: Any, topic: str, partition: int, records: list[Record]) -> None:
+    # One after the other: a batch that is lost must not be overtaken by the next, or a consumer's
+    # mark would pass what is sent again.
+    for batch in batches_of(producer, records):
+        await (await producer.send_batch(batch, topic, partition=partition))
+
+
+def batches_of(producer: Any, records: Iterable[Record]) -> list[Any]:
+    """Records of one partition as the batches of a producer, in order."""
+    batches = [producer.create_batch()]
+    for _, key, value, headers in records:
+        stamp = {"timestamp": None, "key": key, "value": value, "headers": headers}
+        if batches[-1].append(**stamp) is None:
+            batches.append(producer.create_batch())
+            batches[-1].append(**stamp)
+    return batches

@@ -30,7 +30,7 @@ from redis.backoff import NoBackoff
 from config.settings import Settings
 from streams.worker.faust_app import faust_app
 from streams.worker.publisher import BATCH_BYTES
-from streams.worker.redis_client import pack_commands
+from streams.worker.redis_pipeline import pack_commands
 from streams.worker.transport import SliceSchema
 
 SETTINGS = Settings(_env_file=None)

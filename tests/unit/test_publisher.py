@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from kafka.partitioner import murmur2
 
 from config.settings import Settings
 from streams.signals import PROGRESS, SESSIONS, SIGNALS, Out, lineage_order, viewer_hash
 from streams.worker.decoding import KEPT_BYTES, DeadLetter
-from streams.worker.publisher import BATCH_BYTES, Publisher, Record, murmur
+from streams.worker.publisher import (
+    BATCH_BYTES,
+    PRODUCERS,
+    BrokerAway,
+    Publisher,
+    Record,
+    batches_of,
+    murmur,
+)
 
 SETTINGS = Settings(_env_file=None)
 
@@ -90,33 +102,89 @@ def test_a_dead_letter_carries_the_headers_of_its_record_in_one_of_its_own():
 
 
 @pytest.fixture
-async def publisher():
-    found = Publisher(SETTINGS)
-    # Not started: making batches needs no broker.
-    found._producer = AIOKafkaProducer(
+async def producer():
+    """Not started: making batches needs no broker."""
+    found = AIOKafkaProducer(
         bootstrap_servers="127.0.0.1:1", max_batch_size=BATCH_BYTES, enable_idempotence=False
     )
-    return found
+    yield found
+    await found.stop()
 
 
 def counts(batches):
     return [batch.record_count() for batch in batches]
 
 
-async def test_a_slice_fits_one_batch_if_it_can(publisher):
+async def test_a_slice_fits_one_batch_if_it_can(producer):
     records = [Record("t", b"k", b"x" * 300, []) for _ in range(1000)]
-    assert counts(publisher._batches(records)) == [1000]
+    assert counts(batches_of(producer, records)) == [1000]
 
 
-async def test_more_than_a_batch_holds_goes_into_several_and_nothing_is_left_out(publisher):
+async def test_more_than_a_batch_holds_goes_into_several_and_nothing_is_left_out(producer):
     letters = [a_letter(value=b"x" * KEPT_BYTES) for _ in range(100)]
-    batches = publisher._batches([publisher.letter(letter) for letter in letters])
+    batches = batches_of(producer, [Publisher(SETTINGS).letter(letter) for letter in letters])
     assert sum(counts(batches)) == 100
     assert len(batches) == 8
     assert all(batch.size() <= BATCH_BYTES for batch in batches)
 
 
-async def test_a_record_larger_than_a_batch_is_not_left_out_in_silence(publisher):
+async def test_a_record_larger_than_a_batch_is_not_left_out_in_silence(producer):
     small, large = Record("t", b"k", b"s", []), Record("t", b"k", b"x" * (BATCH_BYTES + 1), [])
     for records in ([large], [small, large, small]):
-        assert sum(counts(publisher._batches(records))) == len(records)
+        assert sum(counts(batches_of(producer, records))) == len(records)
+
+
+class SlowProducer:
+    """A producer whose broker answers when it is told."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.answers: list[asyncio.Future[None]] = []
+
+    def create_batch(self):
+        return SimpleNamespace(append=lambda **_: object())
+
+    async def send_batch(self, _batch, _topic, partition):
+        assert partition == 0
+        self.batches += 1
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return self.answers[-1]
+
+    async def stop(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.fixture
+def slow():
+    publisher = Publisher(SETTINGS)
+    publisher._producers = [SlowProducer() for _ in range(PRODUCERS)]
+    publisher._partitions = {SETTINGS.topics.rejects: 1}
+    return publisher
+
+
+async def turns(count=20):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_what_one_lane_sends_does_not_wait_for_the_answer_to_what_another_sent(slow):
+    lanes = [asyncio.create_task(slow.publish((), [a_letter()])) for _ in range(PRODUCERS)]
+    await turns()
+    assert [it.batches for it in slow._producers] == [1] * PRODUCERS
+    for producer in slow._producers:
+        producer.answers[0].set_result(None)
+    await asyncio.gather(*lanes)
+
+
+async def test_the_producer_that_fewest_wait_for_is_the_next_also_after_one_has_failed(slow):
+    lanes = [asyncio.create_task(slow.publish((), [a_letter()])) for _ in range(PRODUCERS)]
+    await turns()
+    free = slow._producers[1]
+    free.answers[0].set_exception(KafkaError())
+    with pytest.raises(BrokerAway):
+        await lanes[1]
+    another = asyncio.create_task(slow.publish((), [a_letter()]))
+    await turns()
+    assert free.batches == 2
+    for task in (*lanes, another):
+        task.cancel()

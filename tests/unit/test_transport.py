@@ -24,6 +24,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.utils.queues import FlowControlEvent
 
 from streams.worker.fetching import PARTIAL_FETCH_WAIT_MS, PromptFetcher
 from streams.worker.transport import (
@@ -176,38 +177,61 @@ def reading():
         asked.append((partitions, within_s))
         return {}
 
+    async def taken(message):
+        messages.append(message)
+
+    messages = []
     consumer._thread = SimpleNamespace(getmany=getmany)
-    return SimpleNamespace(consumer=consumer, asked=asked)
+    consumer.callback = taken
+    consumer.app.flow_control = FlowControlEvent()
+    consumer.app.flow_control.resume()
+    return SimpleNamespace(consumer=consumer, asked=asked, messages=messages)
 
 
-async def handed_out(consumer, tp, count):
-    """The messages of ``count`` records of a partition."""
+async def handed_out(reading, tp, count):
+    """The messages of ``count`` records of a partition, and those that are left to Faust."""
 
     async def fetch(_timeout):
         stamped = [SimpleNamespace(offset=n, timestamp=0, timestamp_type=0) for n in range(count)]
         return {tp: stamped}, {tp}
 
-    consumer._wait_next_records = fetch
-    return [message async for _, message in consumer.getmany(1.0)]
+    reading.consumer._wait_next_records = fetch
+    left = [message async for _, message in reading.consumer.getmany(1.0)]
+    return reading.messages, left
+
+
+async def test_slices_are_handed_to_the_streams_at_once_and_count_as_read(reading):
+    messages, left = await handed_out(reading, A, 25)
+    assert [len(message.value.records) for message in messages] == [10, 10, 5]
+    assert left == []
+    assert reading.consumer._read_offset[A] == 24
+
+
+async def test_while_streams_are_held_up_handing_over_is_left_to_faust(reading):
+    """It gives up at the next rebalance; waiting here would hold the rebalance up."""
+    reading.consumer.app.flow_control.suspend()
+    messages, left = await handed_out(reading, A, 5)
+    assert messages == []
+    assert [message.offset for message in left] == [4]
 
 
 async def test_a_partition_with_two_long_slices_that_are_not_done_is_not_read_and_others_are(
     reading,
 ):
-    await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    await handed_out(reading, A, SLICES_AHEAD * 10)
     await reading.consumer._getmany({A, B}, 1.0)
     assert reading.asked == [({B}, ROOM_WITHIN_S)]
 
 
 async def test_it_is_read_again_once_one_of_them_is_done(reading):
-    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    (first, *_), _ = await handed_out(reading, A, SLICES_AHEAD * 10)
     reading.consumer.ack(first)
     await reading.consumer._getmany({A, B}, 1.0)
     assert reading.asked == [({A, B}, 1.0)]
 
 
 async def test_where_no_partition_has_room_a_fetch_waits_for_it_and_asks_nothing(reading):
-    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    (first, *_), _ = await handed_out(reading, A, SLICES_AHEAD * 10)
     waiting = asyncio.create_task(reading.consumer._getmany({A}, 60.0))
     await asyncio.sleep(0)
     reading.consumer.ack(first)
@@ -216,7 +240,7 @@ async def test_where_no_partition_has_room_a_fetch_waits_for_it_and_asks_nothing
 
 
 async def test_what_was_handed_out_before_a_rebalance_makes_no_room(reading):
-    first, *_ = await handed_out(reading.consumer, A, SLICES_AHEAD * 10)
+    (first, *_), _ = await handed_out(reading, A, SLICES_AHEAD * 10)
     reading.consumer.app.consumer_generation_id += 1
     reading.consumer.ack(first)
     await reading.consumer._getmany({A, B}, 1.0)
@@ -346,6 +370,11 @@ LINES_RELIED_ON = [
         FaustConsumer._drain_messages,
         r"set_read_offset\(tp, offset\)",
         "the read offset must follow the last record of each slice",
+    ),
+    (
+        FaustConsumer._drain_messages,
+        r"callback\(message\), self\.suspend_flow\.wait\(\)\s*\)\s*set_read_offset",
+        "getmany does itself what Faust does with a message: call back, then note how far it read",
     ),
     (
         FaustConsumer.ack,
