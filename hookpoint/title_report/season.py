@@ -99,7 +99,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         to_next = share(c) + between(*(next_bounds or (None, None)))
         to_end = share(h) + between(*(end_bounds or (None, None)))
         behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
-        cells = (to_next, to_end, behind, "◀ hook point" if episode == marked else "")
+        cells = (to_next, to_end, behind, "hook point" if episode == marked else "")
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -58,7 +60,7 @@ def test_the_curve_is_drawn_with_its_bounds_and_the_hook_point_marked(shown):
         r"^1 +█{14}▓░ +62 % \(59-65 %\) +44 % \(37-52 %\) +1,200 *$", text, re.MULTILINE
     )
     assert first, text
-    marked = [line for line in text.splitlines() if "◀ hook point" in line]
+    marked = [line for line in text.splitlines() if line.rstrip().endswith(" hook point")]
     assert len(marked) == 1
     assert re.match(r"3 +█+░ +96 % \(94-98 %\) +89 % \(80-95 %\) +550", marked[0])
     assert (
@@ -178,6 +180,16 @@ def test_no_control_character_of_a_name_or_a_value_reaches_the_terminal(shown):
     }
     text = shown(a_title(about, HOSTILE, **changes))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+
+
+def test_a_terminal_that_knows_ascii_only_gets_a_report_in_it(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    print_report(build_report(a_title()))
+    sys.stdout.flush()
+    text = written.getvalue().decode("ascii")
+    assert re.search(r"^1 +#{14}=- +62 %", text, re.MULTILINE), text
+    assert re.search(r"^1 +_{9}#_{10} ", text, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("capsys")  # writes UTF-8, as most terminals do
