@@ -16,7 +16,7 @@ FACETS = ("country", "language", "genre", "hour", "device", "age")
 CAPTIONS = {
     "country": "Viewers by country",
     "language": "Viewers by audio language",
-    "genre": "Viewers by the genre that they watched most before",
+    "genre": "Viewers by genre watched most before",
     "hour": "Viewers by local time of day",
     "device": "Viewers by device",
     "age": "Viewers by age band, of those who agreed",
