@@ -13,6 +13,7 @@ from streams.audience.records import (
     Session,
 )
 from streams.audience.title import Surroundings, TitleAudience
+from streams.audience.voices import Table
 from streams.catalogue import Catalogue, Season, Title
 from streams.rules import Rules
 
@@ -23,7 +24,7 @@ FINISHERS = VIEWERS * 3 // 5
 NOTHING, COMPLETED = Flags(), Flags(started=True, watched=True, completed=True)
 SEASON = Season(LENGTH, dict.fromkeys(range(1, LENGTH + 1), 3_000_000))
 DARK = Title("dark", "Dark", (), {1: SEASON}, country="DE", language="de")
-AROUND = Surroundings(Catalogue({"dark": DARK}), Rules())
+AROUND = Surroundings(Catalogue({"dark": DARK}), Rules(), Table())
 
 
 def watched_title() -> TitleAudience:

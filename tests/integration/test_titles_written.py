@@ -32,7 +32,7 @@ async def written(request, settings):
     store = RedisStore(settings)
     titles = RedisAudienceStore(settings, store)
     await titles.write([TitleWrite("dark", 0, {}, b"", report.fields, day, viewers)])
-    await titles.rank([Rank(*it) for it in report.ranks])
+    await titles.rank([Rank(key, "dark", score) for key, score in report.ranks.items()])
     await store.close()
     return settings
 

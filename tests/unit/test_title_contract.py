@@ -17,6 +17,7 @@ from consumers.engagement import (
     Figures,
     Hook,
     Reach,
+    Voices,
 )
 from consumers.records import RawRecord, parse_signal
 from consumers.titles import read_engagement
@@ -30,6 +31,7 @@ KNOWN = {
     "hook": Hook,
     "audience": Audience,
     "reach": Reach,
+    "voices": Voices,
 }
 
 

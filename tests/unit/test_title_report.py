@@ -85,9 +85,7 @@ def test_completion_that_nobody_had_the_time_for_is_said_to_be_unknown_yet(shown
 
 def test_the_place_where_most_leave_is_named_in_minutes(shown):
     text = shown(a_title())
-    assert re.search(
-        r"^1 +▁{9}█▁{10} .* 45-50 %, 22:30-25:00: 20.0 %", text, re.MULTILINE
-    )
+    assert re.search(r"^1 +▁{9}█▁{10} .* 45-50 %, 22:30-25:00: 20.0 %", text, re.MULTILINE)
     assert re.search(r"^2 +▁{20} +800 [^%]*$", text, re.MULTILINE)
 
 
@@ -122,8 +120,22 @@ def test_reach_says_where_it_travels_beside_home(shown):
     assert re.search(r"watched abroad +45 %", text)
     assert re.search(r"1\.41 bits, evenness 0\.70", text)
     assert re.search(
-        r"^FR \(country\).*61 % \(at least 55 %\) +44 % \(at most 48 %\) +320", text, re.MULTILINE
+        r"^FR \(country, S1\).*61 % \(at least 55 %\) +44 % \(at most 48 %\) +300",
+        text,
+        re.MULTILINE,
     )
+
+
+def test_labels_are_told_by_what_they_are_given_and_what_they_make_of_it(shown):
+    text = shown(a_title())
+    assert re.search(
+        r"breaks through as new +season 1: 44 % \(at least 37 %\) go on to the end, "
+        r"30 % in 12 comparable seasons",
+        text,
+    )
+    assert re.search(r"^new +▌ +2 % +3 % +x 1\.50 +40 % +12", text, re.MULTILINE)
+    assert "Withheld: local-hub; titles with that label have fewer than 50 starters." in text
+    assert "New voices" not in shown(a_title(voices=None))
 
 
 def test_a_country_shows_its_own_curve(shown):
@@ -176,7 +188,7 @@ def test_no_control_character_of_a_name_or_a_value_reaches_the_terminal(shown):
     changes = {
         "audience": {"n": 100, "country": {HOSTILE: 50}, "hour": {HOSTILE: 50}},
         "reach": {"home_country": HOSTILE, "countries": {HOSTILE: 1.5}},
-        "voices": {HOSTILE: HOSTILE},
+        "voices": {"labels": {HOSTILE: {"titles": 1}, HOSTILE + "2": {}}},
     }
     text = shown(a_title(about, HOSTILE, **changes))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
@@ -267,7 +279,7 @@ def test_the_page_has_every_word_and_number_of_the_report(page):
 
 def test_every_plot_has_an_alternative_text_and_its_numbers(page):
     plots = page.named("svg")
-    assert len(plots) == len(page.named("table")) == 9
+    assert len(plots) == len(page.named("table")) == 10
     assert all(it["role"] == "img" and it["aria-label"] for it in plots)
     [curve] = [it["aria-label"] for it in plots if "go on after each episode" in it["aria-label"]]
     assert "The hook point is episode 3." in curve
@@ -299,7 +311,7 @@ def test_a_hostile_name_is_shown_as_text_wherever_it_stands():
     changes = {
         "audience": {"n": 100, "country": {HOSTILE: 50}},
         "reach": {"home_country": HOSTILE, "countries": {HOSTILE: 1.5}, "languages": {"$": 1.0}},
-        "voices": {HOSTILE: HOSTILE},
+        "voices": {"labels": {HOSTILE: {"titles": 1}, HOSTILE + "2": {}}},
         "dropoff:1": {HOSTILE: [0.1] * 20},
         "episodes:1": None,
     }

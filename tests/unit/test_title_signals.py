@@ -17,16 +17,14 @@ FOUND = {
     "lift": 0.26, "horizon_s": 604_800, "provisional": True, "curve_version": "c41", "before": None,
 }  # fmt: skip
 BURST = {"state": "begun", "observed": 212, "expected": 40.5, "p": 0.00002}
-TRAVELS = {"to": "country", "value": "FR", "state": "begun", "h1": 0.61, "low": 0.55, "home": 0.44,
-           "n": 320}  # fmt: skip
+TRAVELS = {
+    "to": "country", "value": "FR", "state": "begun", "h1": 0.61, "low": 0.55, "n": 300,
+    "home": 0.44, "home_high": 0.48,
+}  # fmt: skip
 VOICE = {
-    "labels": ["new", "local"],
-    "state": "begun",
-    "h1": 0.5,
-    "low": 0.45,
-    "peers": 0.3,
-    "n": 80,
-}
+    "labels": ["new"], "state": "begun", "label": "new", "h1": 0.5, "low": 0.45, "n": 50,
+    "typical": 0.3, "peers": 12,
+}  # fmt: skip
 
 
 def a_signal(kind: str, title_id: str = "dark", **data: Any) -> RawRecord:
@@ -96,9 +94,9 @@ def test_a_hook_point_is_shown_with_its_share_and_why():
         ("title.trending", {"country": None, **BURST}, "audience", "dark",
          "begun: observed 212, expected 40.5, p 2e-05"),
         ("title.travels", {"season": 1, **TRAVELS}, "audience", "dark S1",
-         "begun: to country, value FR, h1 0.61, low 0.55, home 0.44, n 320"),
-        ("title.breakthrough", VOICE, "audience", "dark",
-         "begun: labels new, local, h1 0.5, low 0.45, peers 0.3, n 80"),
+         "begun: to country, value FR, h1 0.61, low 0.55, n 300, home 0.44, home high 0.48"),
+        ("title.breakthrough", {"season": 1, **VOICE}, "audience", "dark S1",
+         "begun: labels new, label new, h1 0.5, low 0.45, n 50, typical 0.3, peers 12"),
     ],
 )  # fmt: skip
 def test_other_signals_of_titles_are_shown_with_the_numbers_behind(kind, data, who, title, why):
