@@ -179,7 +179,7 @@ def _where_most_leave(left: tuple[float, ...], runtime_s: Number | None) -> str:
     start, end = worst / len(left), (worst + 1) / len(left)
     where = f"{start * 100:.0f}-{end * 100:.0f} %"
     if runtime_s:
-        where += f", {clock(start * runtime_s)}-{clock(end * runtime_s)}"
+        where += f", {clock(round(start * runtime_s))}-{clock(round(end * runtime_s))}"
     return f"{where}: {left[worst] * 100:.1f} %"
 
 
