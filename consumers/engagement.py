@@ -209,6 +209,7 @@ class Travel:
     to: str
     """``country`` or ``language``."""
     value: str
+    season: int | None = None
     h1: float | None = None
     low: float | None = None
     home: float | None = None
@@ -236,6 +237,47 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What the titles of all creators with one label are given, and what they make of it."""
+
+    titles: int | None = None
+    """Seasons and films."""
+    exposure: float | None = None
+    """Their share of all starts."""
+    completion: float | None = None
+    """Their share of all completions."""
+    ratio: float | None = None
+    """``completion`` by ``exposure``."""
+    h1: float | None = None
+    """Of those who watched the first episode, who goes on to the last."""
+    entropy_bits: float | None = None
+    """Over the countries of their viewers."""
+    evenness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakthrough:
+    """A season that hooks clearly more than comparable ones without the label."""
+
+    h1: float | None = None
+    low: float | None = None
+    n: Number | None = None
+    typical: float | None = None
+    """The median ``h1`` of its peers."""
+    peers: int | None = None
+    """How many seasons it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """A title whose creators have labels: those, and by which its seasons break through."""
+
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    breakthrough: Mapping[str, Mapping[str, Breakthrough]] = field(default_factory=dict)
+    """By season and label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Engagement(Figures):
     """All that is published about one title's audience, as one moment left it."""
 
@@ -249,5 +291,5 @@ class Engagement(Figures):
     seasons: Mapping[int, Season] = field(default_factory=dict)
     audience: Audience | None = None
     reach: Reach | None = None
-    voices: Mapping[str, Any] | None = None
-    """Labels of its creators, exposure and completion; empty for a title without labels."""
+    voices: Voices | None = None
+    """None for a title whose creators have no labels."""

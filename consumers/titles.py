@@ -27,6 +27,7 @@ from consumers.engagement import (
     Reach,
     Season,
     SeasonFacts,
+    Voices,
 )
 from streams.keys import Keys
 
@@ -157,7 +158,7 @@ _TYPES: Mapping[str, Any] = {
     "hook": Hook,
     "audience": Audience,
     "reach": Reach,
-    "voices": dict[str, Any],
+    "voices": Voices,
 }
 _WORDS = ("name", "kind", "language", "country")
 _COUNTS = ("starters", "watchers", "completers", "rewatch_starters", "viewers", "viewers_today")

@@ -127,9 +127,13 @@ def engagement(**changes: Any) -> dict[str, Any]:
                   "foreign_language_share": 0.3, "entropy_bits": 1.41, "evenness": 0.7,
                   "countries": {"DE": 2800.0, "FR": 2000.0, "other": 430.5},
                   "languages": {"de": 3600.0, "fr": 1630.5},
-                  "travels": [{"to": "country", "value": "FR", "h1": 0.61, "low": 0.55,
-                               "home": 0.44, "home_high": 0.48, "n": 320}]},
-        "voices": {"labels": ["new"], "exposure": 0.02, "completion": 0.31},
+                  "travels": [{"season": 1, "to": "country", "value": "FR", "h1": 0.61, "low": 0.55,
+                               "home": 0.44, "home_high": 0.48, "n": 300}]},
+        "voices": {"labels": {"new": {"titles": 12, "exposure": 0.02, "completion": 0.03,
+                                      "ratio": 1.5, "h1": 0.4, "entropy_bits": 1.2,
+                                      "evenness": 0.8}, "local-hub": {}},
+                   "breakthrough": {"1": {"new": {"label": "new", "h1": 0.4446, "low": 0.37,
+                                                  "n": 1200, "typical": 0.3, "peers": 12}}}},
         **changes,
     }  # fmt: skip
     return {name: value for name, value in found.items() if value is not None}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from consumers.engagement import LEAST_VIEWERS
 from consumers.titles import TitleReader
 from hookpoint.commands._tables import output, print_json, say
 from hookpoint.commands._writing import STDOUT
@@ -126,8 +125,7 @@ def _print(settings: Settings, found: Title, asked: Asked) -> None:
 
 
 def _report(settings: Settings, found: Title, asked: Asked) -> Report:
-    least = getattr(settings.rules, "least_viewers", LEAST_VIEWERS)
-    return build_report(found, asked.season, asked.country, least)
+    return build_report(found, asked.season, asked.country, settings.rules.least_viewers)
 
 
 def _as_json(found: Title, asked: Asked) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from consumers.engagement import Engagement
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.settings import Settings
-    from consumers.engagement import Hook, Travel
+    from consumers.engagement import Hook
     from consumers.titles import Ranked, Ranking
 
 Numbers = dict[str, Any]
@@ -133,32 +133,43 @@ def _of_travelling(found: Engagement, _country: str | None) -> Numbers:
     reach = found.reach
     if reach is None:
         return {}
-    best = max(reach.travels, key=_travels_best, default=None)
-    numbers: Numbers = {"home": reach.home_country, "abroad_share": reach.abroad_share}
+    best = max(reach.travels, key=lambda travel: travel.low or 0.0, default=None)
+    numbers: Numbers = {
+        "home": reach.home_country,
+        "abroad_share": reach.abroad_share,
+        "to": sorted({travel.value for travel in reach.travels}),
+    }
     if best is not None:
         behind = {"h1": best.h1, "low": best.low, "h1_home": best.home, "n": best.n}
-        numbers |= {"to": best.to, "value": best.value, **behind}
+        numbers |= {"best": best.value, **behind}
     return numbers
 
 
-def _travels_best(travel: Travel) -> float:
-    return travel.low or travel.h1 or 0.0
-
-
 def _of_new_voices(found: Engagement, _country: str | None) -> Numbers:
-    return {"starters": found.starters, "completers": found.completers, **(found.voices or {})}
+    voices = found.voices
+    if voices is None:
+        return {}
+    numbers: Numbers = {"labels": list(voices.labels)}
+    broken = [
+        (season, label, it)
+        for season, labels in voices.breakthrough.items()
+        for label, it in labels.items()
+    ]
+    if broken:
+        season, label, best = max(broken, key=lambda each: each[2].low or 0.0)
+        of_label = voices.labels.get(label)
+        numbers |= {"season": season, "by": label, **asdict(best)}
+        if of_label is not None:
+            numbers |= {"exposure": of_label.exposure, "completion": of_label.completion}
+    return numbers
 
 
 def _text(value: Any) -> str:
     return words.NOTHING if value is None else str(value)
 
 
-def _labels(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | dict) else _text(value)
-
-
-def _share(value: Any) -> str:
-    return words.share(value) if isinstance(value, int | float) else _labels(value)
+def _list(value: Any) -> str:
+    return ", ".join(map(str, value or ())) or words.NOTHING
 
 
 def _times(score: float) -> str:
@@ -212,14 +223,14 @@ SHOWN: dict[Ranking, Shown] = {
         },
     ),
     "travelling": Shown(
-        "score",
-        words.share,
+        "places",
+        words.count,
         _of_travelling,
         {
             "home": _text,
             "abroad_share": words.share,
-            "to": _text,
-            "value": _text,
+            "to": _list,
+            "best": _text,
             "h1": words.share,
             "low": words.share,
             "h1_home": words.share,
@@ -231,11 +242,15 @@ SHOWN: dict[Ranking, Shown] = {
         words.share,
         _of_new_voices,
         {
-            "labels": _labels,
-            "exposure": _share,
-            "completion": _share,
-            "starters": words.count,
-            "completers": words.count,
+            "labels": _list,
+            "season": _text,
+            "by": _text,
+            "h1": words.share,
+            "typical": words.share,
+            "peers": words.count,
+            "n": words.count,
+            "exposure": words.share,
+            "completion": words.share,
         },
     ),
 }

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from consumers.engagement import Label
 from hookpoint.title_report.model import Chart, Row, Section
 from hookpoint.title_report.words import count, hours, local_hours, named, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumers.engagement import Audience, Engagement, Reach, Travel
+    from consumers.engagement import Audience, Breakthrough, Reach, Travel, Voices
 
 FACETS = ("country", "language", "genre", "hour", "device", "age")
 CAPTIONS = {
     "country": "Viewers by country",
     "language": "Viewers by audio language",
-    "genre": "Viewers by the genre that they watched most before",
+    "genre": "Viewers by genre watched most before",
     "hour": "Viewers by local time of day",
     "device": "Viewers by device",
     "age": "Viewers by age band, of those who agreed",
@@ -125,7 +126,7 @@ def _travels_chart(travels: tuple[Travel, ...]) -> Chart:
     order = sorted(travels, key=lambda each: -(each.low or 0.0))
     rows = tuple(
         Row(
-            f"{each.value} ({each.to})",
+            f"{each.value} ({each.to}{'' if each.season is None else f', S{each.season}'})",
             (each.h1 or 0.0,),
             (
                 share(each.h1) + ("" if each.low is None else f" (at least {share(each.low)})"),
@@ -141,22 +142,34 @@ def _travels_chart(travels: tuple[Travel, ...]) -> Chart:
     return Chart("reach-travels", "bars", caption, headings, rows, f"{caption}: {told}.")
 
 
-def voices_section(engagement: Engagement) -> Section | None:
-    """What its creators' labels reach; None for a title without labels."""
-    if not engagement.voices:
+def voices_section(voices: Voices | None, least: int) -> Section | None:
+    """What its creators' labels are given and make of it; None for a title without labels."""
+    if voices is None or not voices.labels:
         return None
-    pairs = named((name.replace("_", " "), _plain(v)) for name, v in engagement.voices.items())
-    return Section("New voices", pairs)
+    pairs = [
+        (f"breaks through as {label}", _breakthrough(season, found))
+        for season, labels in sorted(voices.breakthrough.items())
+        for label, found in labels.items()
+    ]
+    rows = tuple(_label_row(*each) for each in voices.labels.items() if each[1] != Label())
+    told = "; ".join(f"{row.label} {row.cells[0]} of starts, {row.cells[1]}" for row in rows)
+    caption = "Labels of its creators: all titles with the label"
+    headings = ("label", "", "of all starts", "of all completions", "by starts", "to the end")
+    chart = Chart("voices", "bars", caption, (*headings, "titles"), rows, f"{caption}: {told}.")
+    few = [label for label, found in voices.labels.items() if found == Label()]
+    note = f"Withheld: {', '.join(few)}; titles with that label have fewer than {least} starters."
+    return Section("New voices", tuple(pairs), (chart,), (note,) if few else ())
 
 
-def _plain(value: Any) -> str:
-    """A JSON value in words: shares as percentages, the rest as it is."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value))
-    if isinstance(value, float):
-        return share(value) if 0 <= value <= 1 else f"{value:.2f}"
-    if value is None:
-        return ""
-    return count(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _breakthrough(season: str, found: Breakthrough) -> str:
+    at_least = "" if found.low is None else f" (at least {share(found.low)})"
+    return (
+        f"season {season}: {share(found.h1)}{at_least} go on to the end, {share(found.typical)} "
+        f"in {count(found.peers)} comparable seasons"
+    )
+
+
+def _label_row(name: str, label: Label) -> Row:
+    ratio = "-" if label.ratio is None else f"x {label.ratio:.2f}"
+    shares = (share(label.exposure), share(label.completion), ratio, share(label.h1))
+    return Row(name, (label.exposure or 0.0,), (*shares, count(label.titles)))

@@ -59,7 +59,7 @@ def build_report(
         audience_section(engagement.audience, least),
         reach_section(engagement.reach, least),
     ]
-    voices = voices_section(engagement)
+    voices = voices_section(engagement.voices, least)
     if voices is not None:
         sections.append(voices)
     return Report(title.name, _as_of(engagement), tuple(sections))

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from consumers.engagement import CountryCurve
 from hookpoint.commands._tables import clock
 from hookpoint.title_report.model import Chart, Row, Section
-from hookpoint.title_report.words import between, count, hours, named, points, provisional, share
+from hookpoint.title_report.words import (
+    between,
+    certainty,
+    count,
+    hours,
+    named,
+    points,
+    provisional,
+    share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +90,7 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
     return [
         ("hook point", where),
         ("go on to the end from episode 1", share(hook.h1)),
-        ("certain that 70 % do", share(hook.certainty) if hook.k is not None else ""),
+        ("certain that 70 % do", certainty(hook.certainty) if hook.k is not None else ""),
         ("lift over an even loss", points(hook.lift)),
         ("beside seasons of the same length", points(hook.lift_peers)),
         ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
@@ -99,7 +108,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         to_next = share(c) + between(*(next_bounds or (None, None)))
         to_end = share(h) + between(*(end_bounds or (None, None)))
         behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
-        cells = (to_next, to_end, behind, "◀ hook point" if episode == marked else "")
+        cells = (to_next, to_end, behind, "hook point" if episode == marked else "")
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
@@ -146,7 +155,7 @@ def _dropoff_chart(number: int, season: Season, runtimes_s: Mapping[str, Number]
     return Chart(
         name=f"dropoff-{number}",
         shape="profile",
-        caption="Where in an episode viewers leave and do not come back, by twentieths of it",
+        caption="Where viewers leave for good, by twentieths of an episode",
         headings=(
             "episode", "left at", "starters", "watched", "completed", "hours", "most leave at",
         ),
@@ -170,8 +179,8 @@ def _where_most_leave(left: tuple[float, ...], runtime_s: Number | None) -> str:
     start, end = worst / len(left), (worst + 1) / len(left)
     where = f"{start * 100:.0f}-{end * 100:.0f} %"
     if runtime_s:
-        where += f", {clock(start * runtime_s)}-{clock(end * runtime_s)}"
-    return f"{where}: {left[worst] * 100:.1f} % of starters"
+        where += f", {clock(round(start * runtime_s))}-{clock(round(end * runtime_s))}"
+    return f"{where}: {left[worst] * 100:.1f} %"
 
 
 def _in_order(name: str) -> tuple[int, str]:

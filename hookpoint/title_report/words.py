@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HOUR_BAND = 4
 NOTHING = "-"
+NEARLY = 0.99
 
 
 def count(number: float | None) -> str:
@@ -31,6 +32,11 @@ def hours(number: float | None) -> str:
 def share(number: float | None) -> str:
     """``42 %``."""
     return percent(number) or NOTHING
+
+
+def certainty(number: float | None) -> str:
+    """``97 %``; what is nearly certain is not said to be."""
+    return "over 99 %" if number is not None and number > NEARLY else share(number)
 
 
 def points(number: float | None) -> str:

@@ -32,7 +32,7 @@ def an_event(number: int, kind: str, subject: str, **data: Any) -> dict[str, Any
 
 HOOK = an_event(1, "title.hook_point", "dark", country="DE", state="found", k=3, of=8, p=0.88,
                 low=0.8, high=0.95, n=560, before=None)  # fmt: skip
-BURST = an_event(2, "title.trending", "dark", country=None, state="began", observed=90, p=1e-5)
+BURST = an_event(2, "title.trending", "dark", country=None, state="begun", observed=90, p=1e-5)
 HOOKED = an_event(3, "viewer.hooked", "v7", viewer="v7", state="hooked", k=4, of=8)
 # A viewer whose id is that of a title.
 NAMESAKE = an_event(4, "viewer.cooled", "dark", viewer="dark", state="cooled", k=4, of=8)
@@ -88,7 +88,7 @@ def test_signals_of_titles_are_shown_and_given_out_as_they_were_sent(run):
         "found: n 560",
     )
     assert re.search(" +".join(columns), text), text
-    assert "began: observed 90, p 1e-05" in text
+    assert "begun: observed 90, p 1e-05" in text
     found = [orjson.loads(line) for line in run("--json", "--type", "hook_point").stdout.split()]
     assert found == [HOOK]
 

@@ -16,17 +16,15 @@ FOUND = {
     "state": "found", "k": 3, "of": 8, "p": 0.885, "low": 0.8, "high": 0.95, "n": 560, "h1": 0.4446,
     "lift": 0.26, "horizon_s": 604_800, "provisional": True, "curve_version": "c41", "before": None,
 }  # fmt: skip
-BURST = {"state": "began", "observed": 212, "expected": 40.5, "p": 0.00002}
-TRAVELS = {"to": "country", "value": "FR", "state": "begun", "h1": 0.61, "low": 0.55, "home": 0.44,
-           "n": 320}  # fmt: skip
+BURST = {"state": "begun", "observed": 212, "expected": 40.5, "p": 0.00002}
+TRAVELS = {
+    "to": "country", "value": "FR", "state": "begun", "h1": 0.61, "low": 0.55, "n": 300,
+    "home": 0.44, "home_high": 0.48,
+}  # fmt: skip
 VOICE = {
-    "labels": ["new", "local"],
-    "state": "begun",
-    "h1": 0.5,
-    "low": 0.45,
-    "peers": 0.3,
-    "n": 80,
-}
+    "labels": ["new"], "state": "begun", "label": "new", "h1": 0.5, "low": 0.45, "n": 50,
+    "typical": 0.3, "peers": 12,
+}  # fmt: skip
 
 
 def a_signal(kind: str, title_id: str = "dark", **data: Any) -> RawRecord:
@@ -92,13 +90,13 @@ def test_a_hook_point_is_shown_with_its_share_and_why():
     ("kind", "data", "who", "title", "why"),
     [
         ("title.trending", {"country": "DE", **BURST}, "audience in DE", "dark",
-         "began: observed 212, expected 40.5, p 2e-05"),
+         "begun: observed 212, expected 40.5, p 2e-05"),
         ("title.trending", {"country": None, **BURST}, "audience", "dark",
-         "began: observed 212, expected 40.5, p 2e-05"),
+         "begun: observed 212, expected 40.5, p 2e-05"),
         ("title.travels", {"season": 1, **TRAVELS}, "audience", "dark S1",
-         "begun: to country, value FR, h1 0.61, low 0.55, home 0.44, n 320"),
-        ("title.breakthrough", VOICE, "audience", "dark",
-         "begun: labels new, local, h1 0.5, low 0.45, peers 0.3, n 80"),
+         "begun: to country, value FR, h1 0.61, low 0.55, n 300, home 0.44, home high 0.48"),
+        ("title.breakthrough", {"season": 1, **VOICE}, "audience", "dark S1",
+         "begun: labels new, label new, h1 0.5, low 0.45, n 50, typical 0.3, peers 12"),
     ],
 )  # fmt: skip
 def test_other_signals_of_titles_are_shown_with_the_numbers_behind(kind, data, who, title, why):
@@ -125,7 +123,7 @@ def test_a_title_that_is_called_as_a_viewer_is_not_the_viewer():
 def test_the_demo_says_which_title_it_is_about_and_where():
     view = View({"dark": "Dark"}, {})
     trending = parse_signal(a_signal("title.trending", country="DE", **BURST))
-    assert view.why(trending) == "Dark trending began in DE"
+    assert view.why(trending) == "Dark trending begun in DE"
     assert view.why(parse_signal(a_signal("title.travels", season=1, **TRAVELS))) == (
         "Dark travels begun"
     )
