@@ -57,8 +57,11 @@ def progress(
         before.flags,
         now.flags,
         tuple(Passage(k, before.rows.get(k), now.rows.get(k)) for k in changed),
-        # Whoever began it for the first time has a row that says so.
-        bool(season) and now.flags.started and 0 not in now.rows,
+        # Whoever began it for the first time has, or had, a row that says so.
+        bool(season)
+        and (before.flags.started or now.flags.started)
+        and 0 not in before.rows
+        and 0 not in now.rows,
     )
 
 

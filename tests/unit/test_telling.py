@@ -91,6 +91,22 @@ def watch_film(one: Watching, at_ms: int) -> int:
     return left
 
 
+def test_a_season_that_was_not_begun_anew_after_all_takes_that_back_as_such() -> None:
+    one = Watching()
+    at = T0
+    for episode in (1, 2, 3, 4):
+        at = one.watch(episode, at)
+    at += 60 * DAY
+    one.wait(at)
+    one.viewer.outbox.clear()
+    key = ("anew", "office", 1, 1)
+    one.say(event(Kind.START, at, 0, key=key), event(Kind.STOP, at + HOUR // 4, HOUR // 4, key=key))
+    one.say(event(Kind.PAUSE, at + HOUR // 60, HOUR // 60, key=key))  # it came late
+    began, back = told(one)
+    assert (began.again, began.now.started) == (True, True)
+    assert (back.again, back.before.started, back.now.started) == (True, True, False)
+
+
 def test_a_film_is_begun_and_completed() -> None:
     one = Watching()
     left = watch_film(one, T0)
