@@ -29,7 +29,9 @@ CURVE = {
 
 @pytest.fixture(scope="module")
 def service(stack, tmp_path_factory) -> Iterator[Service]:
-    with running_service(stack, tmp_path_factory.mktemp("worker")) as found:
+    # Without the titles agent, which would put its own curves in place of this one.
+    agents = frozenset({"viewers", "catalogue"})
+    with running_service(stack, tmp_path_factory.mktemp("worker"), agents=agents) as found:
         found.titles([a_title(it) for it in ("curved", "paced")])
         found.client.hset(found.keys.engagement("curved"), "curve:1", orjson.dumps(CURVE))
         yield found
