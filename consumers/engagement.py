@@ -259,6 +259,8 @@ class Label:
 class Breakthrough:
     """A season that hooks clearly more than comparable ones without the label."""
 
+    season: int
+    label: str
     h1: float | None = None
     low: float | None = None
     n: Number | None = None
@@ -272,9 +274,14 @@ class Breakthrough:
 class Voices:
     """A title whose creators have labels: those, and by which its seasons break through."""
 
-    labels: Mapping[str, Label] = field(default_factory=dict)
-    breakthrough: Mapping[str, Mapping[str, Breakthrough]] = field(default_factory=dict)
-    """By season and label."""
+    labels: tuple[str, ...] = ()
+    exposure: float | None = None
+    """The title's share of all starts."""
+    completion: float | None = None
+    """The title's share of all completions."""
+    by_label: Mapping[str, Label] = field(default_factory=dict)
+    """Labels of which enough viewers began something."""
+    breakthrough: tuple[Breakthrough, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,12 @@ def engagement(**changes: Any) -> dict[str, Any]:
                   "languages": {"de": 3600.0, "fr": 1630.5},
                   "travels": [{"season": 1, "to": "country", "value": "FR", "h1": 0.61, "low": 0.55,
                                "home": 0.44, "home_high": 0.48, "n": 300}]},
-        "voices": {"labels": {"new": {"titles": 12, "exposure": 0.02, "completion": 0.03,
-                                      "ratio": 1.5, "h1": 0.4, "entropy_bits": 1.2,
-                                      "evenness": 0.8}, "local-hub": {}},
-                   "breakthrough": {"1": {"new": {"label": "new", "h1": 0.4446, "low": 0.37,
-                                                  "n": 1200, "typical": 0.3, "peers": 12}}}},
+        "voices": {"labels": ["local-hub", "new"], "exposure": 0.01, "completion": 0.02,
+                   "by_label": {"new": {"titles": 12, "exposure": 0.02, "completion": 0.03,
+                                        "ratio": 1.5, "h1": 0.4, "entropy_bits": 1.2,
+                                        "evenness": 0.8}},
+                   "breakthrough": [{"season": 1, "label": "new", "h1": 0.4446, "low": 0.37,
+                                     "n": 1200, "typical": 0.3, "peers": 12}]},
         **changes,
     }  # fmt: skip
     return {name: value for name, value in found.items() if value is not None}

@@ -13,18 +13,41 @@ from streams.audience.records import (
     Session,
 )
 from streams.audience.title import Surroundings, TitleAudience
-from streams.audience.voices import Table
+from streams.audience.voices import Line, Table
 from streams.catalogue import Catalogue, Season, Title
 from streams.rules import Rules
 
 HOUR_MS = 3_600_000
 T0 = 20_000 * 24 * HOUR_MS
 LENGTH, VIEWERS = 6, 600
-FINISHERS = VIEWERS * 3 // 5
 NOTHING, COMPLETED = Flags(), Flags(started=True, watched=True, completed=True)
 SEASON = Season(LENGTH, dict.fromkeys(range(1, LENGTH + 1), 3_000_000))
-DARK = Title("dark", "Dark", (), {1: SEASON}, country="DE", language="de")
-AROUND = Surroundings(Catalogue({"dark": DARK}), Rules(), Table())
+DARK = Title("dark", "Dark", (), {1: SEASON}, country="DE", language="de", labels=("new",))
+
+
+def surroundings() -> Surroundings:
+    """``dark`` in the catalogue, and six other seasons of its length that hook a third."""
+    table = Table()
+    for number in range(6):
+        table.put(f"other-{number}:1", Line(500, 100, h1=0.3, low=0.25, n=500, of=LENGTH))
+    table.put("dark:1", Line(VIEWERS, 300, ("new",), 0.6, 0.5, VIEWERS, LENGTH))
+    return Surroundings(Catalogue({"dark": DARK}), Rules(), table)
+
+
+AROUND = surroundings()
+
+
+def country_of(number: int) -> str:
+    """Every third viewer is abroad."""
+    return ("DE", "DE", "FR")[number % 3]
+
+
+def leaves(number: int) -> bool:
+    """At home two of five leave after the first episode, abroad one of five; nobody later."""
+    return number % 5 < (2 if country_of(number) == "DE" else 1)
+
+
+FINISHERS = sum(not leaves(number) for number in range(VIEWERS))
 
 
 def watched_title() -> TitleAudience:
@@ -37,10 +60,10 @@ def watched_title() -> TitleAudience:
 
 
 def viewing(number: int, begun_ms: int) -> list[Progress | Session]:
-    """One viewer, an episode an hour: two of five leave after the first, nobody later."""
-    viewer, country = f"v{number}", ("DE", "DE", "FR")[number % 3]
+    """One viewer, an episode an hour."""
+    viewer, country = f"v{number}", country_of(number)
     seat = Seat(country, "de", "tv", 20, "drama")
-    far = 1 if number % 5 < 2 else LENGTH
+    far = 1 if leaves(number) else LENGTH
     records: list[Progress | Session] = []
     for episode in range(1, far + 1):
         at_ms = begun_ms + episode * HOUR_MS

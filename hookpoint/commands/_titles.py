@@ -149,19 +149,13 @@ def _of_new_voices(found: Engagement, _country: str | None) -> Numbers:
     voices = found.voices
     if voices is None:
         return {}
-    numbers: Numbers = {"labels": list(voices.labels)}
-    broken = [
-        (season, label, it)
-        for season, labels in voices.breakthrough.items()
-        for label, it in labels.items()
-    ]
-    if broken:
-        season, label, best = max(broken, key=lambda each: each[2].low or 0.0)
-        of_label = voices.labels.get(label)
-        numbers |= {"season": season, "by": label, **asdict(best)}
-        if of_label is not None:
-            numbers |= {"exposure": of_label.exposure, "completion": of_label.completion}
-    return numbers
+    numbers: Numbers = {
+        "labels": list(voices.labels),
+        "exposure": voices.exposure,
+        "completion": voices.completion,
+    }
+    best = max(voices.breakthrough, key=lambda each: each.low or 0.0, default=None)
+    return numbers if best is None else numbers | asdict(best)
 
 
 def _text(value: Any) -> str:
@@ -223,8 +217,8 @@ SHOWN: dict[Ranking, Shown] = {
         },
     ),
     "travelling": Shown(
-        "places",
-        words.count,
+        "score",
+        words.share,
         _of_travelling,
         {
             "home": _text,
@@ -244,7 +238,7 @@ SHOWN: dict[Ranking, Shown] = {
         {
             "labels": _list,
             "season": _text,
-            "by": _text,
+            "label": _text,
             "h1": words.share,
             "typical": words.share,
             "peers": words.count,

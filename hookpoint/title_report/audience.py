@@ -146,26 +146,24 @@ def voices_section(voices: Voices | None, least: int) -> Section | None:
     """What its creators' labels are given and make of it; None for a title without labels."""
     if voices is None or not voices.labels:
         return None
-    pairs = [
-        (f"breaks through as {label}", _breakthrough(season, found))
-        for season, labels in sorted(voices.breakthrough.items())
-        for label, found in labels.items()
-    ]
-    rows = tuple(_label_row(*each) for each in voices.labels.items() if each[1] != Label())
+    shares = f"{share(voices.exposure)} of all starts, {share(voices.completion)} of completions"
+    pairs = [("this title", shares)]
+    pairs += [(f"breaks through as {it.label}", _breakthrough(it)) for it in voices.breakthrough]
+    rows = tuple(_label_row(*each) for each in voices.by_label.items())
     told = "; ".join(f"{row.label} {row.cells[0]} of starts, {row.cells[1]}" for row in rows)
     caption = "Labels of its creators: all titles with the label"
     headings = ("label", "", "of all starts", "of all completions", "by starts", "to the end")
     chart = Chart("voices", "bars", caption, (*headings, "titles"), rows, f"{caption}: {told}.")
-    few = [label for label, found in voices.labels.items() if found == Label()]
+    few = [label for label in voices.labels if label not in voices.by_label]
     note = f"Withheld: {', '.join(few)}; titles with that label have fewer than {least} starters."
     return Section("New voices", tuple(pairs), (chart,), (note,) if few else ())
 
 
-def _breakthrough(season: str, found: Breakthrough) -> str:
+def _breakthrough(found: Breakthrough) -> str:
     at_least = "" if found.low is None else f" (at least {share(found.low)})"
     return (
-        f"season {season}: {share(found.h1)}{at_least} go on to the end, {share(found.typical)} "
-        f"in {count(found.peers)} comparable seasons"
+        f"season {found.season}: {share(found.h1)}{at_least} go on to the end, "
+        f"{share(found.typical)} in {count(found.peers)} comparable seasons"
     )
 
 

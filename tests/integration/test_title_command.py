@@ -279,7 +279,7 @@ def ranked(settings, redis_client) -> Keys:
     for key, scores in (
         (keys.top("hours"), {"dark": 5230.5, "film": 99.5}),
         (keys.top("hooked"), {"dark": 0.37}),
-        (keys.top("travelling"), {"dark": 2}),
+        (keys.top("travelling"), {"dark": 0.55}),
         (keys.top("new-voices"), {"dark": 0.29}),
         (keys.trending("all"), {"film": 4.25, "dark": 2.0}),
         (keys.trending("DE"), {"dark": 6.0}),
@@ -297,10 +297,10 @@ def ranked(settings, redis_client) -> Keys:
         (["--top", "hooked"], r"1 +Dark +dark +37 % +1 +3 +8 +44 % +88 % +80 % +95 % +550 +\+26 p"),
         (["--top", "trending"], r"1 +A film +film +x 4.2 +- +70 +60 +99.5 h"),
         (["--top", "trending", "--country", "de"], r"1 +Dark +dark +x 6.0 +212 .*2,800 h"),
-        (["--top", "travelling"], r"1 +Dark +dark +2 +DE +45 % +FR +FR +61 % +55 % +44 % +300"),
+        (["--top", "travelling"], r"1 +Dark +dark +55 % +DE +45 % +FR +FR +61 % +55 % +44 % +300"),
         (
             ["--top", "new-voices"],
-            r"1 +Dark +dark +29 % +new, local-hub +1 +new +44 % +30 % +12 +1,200 +2 %",
+            r"1 +Dark +dark +29 % +local-hub, new +1 +new +44 % +30 % +12 +1,200 +1 % +2 %",
         ),
     ],
 )

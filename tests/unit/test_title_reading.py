@@ -8,7 +8,7 @@ import orjson
 import pytest
 import title_hashes as hashes
 
-from consumers.engagement import CountryCurve, Label, Season
+from consumers.engagement import CountryCurve, Season
 from consumers.titles import BadTitleError, Title, read_engagement, read_facts
 
 
@@ -29,8 +29,9 @@ def test_every_field_of_the_contract_has_its_place():
     assert season.countries["DE"].hook.k == 2
     assert found.audience.country == {"DE": 800, "FR": 450, "AT": 100}
     assert found.reach.travels[0].value == "FR"
-    assert (found.voices.labels["new"].ratio, found.voices.labels["local-hub"]) == (1.5, Label())
-    assert found.voices.breakthrough["1"]["new"].peers == 12
+    assert (found.voices.labels, found.voices.exposure) == (("local-hub", "new"), 0.01)
+    assert found.voices.by_label["new"].ratio == 1.5
+    assert (found.voices.breakthrough[0].label, found.voices.breakthrough[0].peers) == ("new", 12)
 
 
 def test_a_title_that_few_have_watched_has_only_what_is_published():

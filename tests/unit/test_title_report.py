@@ -133,6 +133,7 @@ def test_labels_are_told_by_what_they_are_given_and_what_they_make_of_it(shown):
         r"30 % in 12 comparable seasons",
         text,
     )
+    assert re.search(r"this title +1 % of all starts, 2 % of completions", text)
     assert re.search(r"^new +▌ +2 % +3 % +x 1\.50 +40 % +12", text, re.MULTILINE)
     assert "Withheld: local-hub; titles with that label have fewer than 50 starters." in text
     assert "New voices" not in shown(a_title(voices=None))
@@ -188,7 +189,7 @@ def test_no_control_character_of_a_name_or_a_value_reaches_the_terminal(shown):
     changes = {
         "audience": {"n": 100, "country": {HOSTILE: 50}, "hour": {HOSTILE: 50}},
         "reach": {"home_country": HOSTILE, "countries": {HOSTILE: 1.5}},
-        "voices": {"labels": {HOSTILE: {"titles": 1}, HOSTILE + "2": {}}},
+        "voices": {"labels": [HOSTILE, HOSTILE + "2"], "by_label": {HOSTILE: {"titles": 1}}},
     }
     text = shown(a_title(about, HOSTILE, **changes))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
@@ -311,7 +312,7 @@ def test_a_hostile_name_is_shown_as_text_wherever_it_stands():
     changes = {
         "audience": {"n": 100, "country": {HOSTILE: 50}},
         "reach": {"home_country": HOSTILE, "countries": {HOSTILE: 1.5}, "languages": {"$": 1.0}},
-        "voices": {"labels": {HOSTILE: {"titles": 1}, HOSTILE + "2": {}}},
+        "voices": {"labels": [HOSTILE, HOSTILE + "2"], "by_label": {HOSTILE: {"titles": 1}}},
         "dropoff:1": {HOSTILE: [0.1] * 20},
         "episodes:1": None,
     }
