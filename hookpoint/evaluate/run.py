@@ -124,7 +124,7 @@ def evaluate(options: Options, console: Console) -> Evaluation:
             truths = [pool.submit(Truth, it, options.seed) for it in options.scenarios]
             for number, scenario in enumerate(options.scenarios):
                 truth = truths[number].result()
-                first = options.seed * 1_000_000 + number * 10_000
+                first = options.seed * 1_000_000 + _place(scenario) * 10_000
                 parts = {
                     pool.submit(some, scenario, truth, [first + it for it in part]): part.start
                     for part in seeds
@@ -139,6 +139,11 @@ def evaluate(options: Options, console: Console) -> Evaluation:
         pool.shutdown(cancel_futures=True)
     days = tuple(by_day(DAILY, Truth(DAILY, options.seed), options.seed, 1))
     return Evaluation(options, tuple(judged), days)
+
+
+def _place(scenario: Scenario) -> int:
+    """A scenario that is run alone has the audiences that it has among all of them."""
+    return SCENARIOS.index(scenario) if scenario in SCENARIOS else 0
 
 
 def some(scenario: Scenario, truth: Truth, seeds: Sequence[int]) -> list[Outcome]:
