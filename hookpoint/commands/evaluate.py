@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookpoint.commands._benching import PLAIN_WIDTH, write_json
+from hookpoint.commands._benching import EXIT_INTERRUPTED, PLAIN_WIDTH, write_json
 
 if TYPE_CHECKING:
     from hookpoint.evaluate.run import Evaluation
@@ -52,7 +52,11 @@ def retention(
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
-    found = evaluate(Options(runs=runs, seed=seed, scenarios=chosen), console)
+    try:
+        found = evaluate(Options(runs=runs, seed=seed, scenarios=chosen), console)
+    except KeyboardInterrupt:
+        typer.echo("Stopped; nothing is left running.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     tell(console, found)
     out.mkdir(parents=True, exist_ok=True)
     (out / "retention.md").write_text(markdown(found), encoding="utf-8")

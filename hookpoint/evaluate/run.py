@@ -116,26 +116,34 @@ def evaluate(options: Options, console: Console) -> Evaluation:
         for start in range(0, options.runs, AT_ONCE)
     ]
     # Forking a process that has threads (the bar's) can hang.
-    workers = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"))
     judged = []
-    with workers as pool, Progress(*columns, console=console, transient=True) as progress:
-        bars = {it.name: progress.add_task(it.what, total=options.runs) for it in options.scenarios}
-        truths = {it.name: pool.submit(Truth, it, options.seed) for it in options.scenarios}
-        for number, scenario in enumerate(options.scenarios):
-            truth = truths[scenario.name].result()
-            first = options.seed * 1_000_000 + number * 10_000
-            parts = {
-                pool.submit(some, scenario, truth, [first + it for it in part]): part.start
-                for part in seeds
-            }
-            found: dict[int, list[Outcome]] = {}
-            for done in as_completed(parts):
-                found[parts[done]] = done.result()
-                progress.advance(bars[scenario.name], len(found[parts[done]]))
-            outcomes = [it for start in sorted(found) for it in found[start]]
-            judged.append(judge(scenario, truth, outcomes))
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            bars = [progress.add_task(it.what, total=options.runs) for it in options.scenarios]
+            truths = [pool.submit(Truth, it, options.seed) for it in options.scenarios]
+            for number, scenario in enumerate(options.scenarios):
+                truth = truths[number].result()
+                first = options.seed * 1_000_000 + _place(scenario) * 10_000
+                parts = {
+                    pool.submit(some, scenario, truth, [first + it for it in part]): part.start
+                    for part in seeds
+                }
+                found: dict[int, list[Outcome]] = {}
+                for done in as_completed(parts):
+                    found[parts[done]] = done.result()
+                    progress.advance(bars[number], len(found[parts[done]]))
+                outcomes = [it for start in sorted(found) for it in found[start]]
+                judged.append(judge(scenario, truth, outcomes))
+    finally:
+        pool.shutdown(cancel_futures=True)
     days = tuple(by_day(DAILY, Truth(DAILY, options.seed), options.seed, 1))
     return Evaluation(options, tuple(judged), days)
+
+
+def _place(scenario: Scenario) -> int:
+    """A scenario that is run alone has the audiences that it has among all of them."""
+    return SCENARIOS.index(scenario) if scenario in SCENARIOS else 0
 
 
 def some(scenario: Scenario, truth: Truth, seeds: Sequence[int]) -> list[Outcome]:
