@@ -1,10 +1,18 @@
-"""aiokafka's fetcher, made to ask soon and to make nothing that is not needed."""
+"""aiokafka's fetcher, made to ask soon; and how far ahead of its lanes a worker reads."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer import consumer, fetcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from faust.types import TP
 
 PARTIAL_FETCH_WAIT_MS = 10
 """How long a broker may hold a fetch that leaves partitions out: they are not asked for meanwhile.
@@ -48,3 +56,34 @@ def fetch_promptly() -> None:
     """
     fetcher.PartitionRecords = LeanRecords
     consumer.Fetcher = PromptFetcher
+
+
+class Room:
+    """Counts, by partition, the records that are handed out and not done."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[TP] = Counter()
+        self._news = asyncio.Event()
+
+    def take(self, tp: TP, records: int) -> None:
+        """Records are handed out."""
+        self._taken[tp] += records
+
+    def give_back(self, tp: TP, records: int) -> None:
+        """They are done."""
+        self._taken[tp] -= records
+        self._news.set()
+
+    def clear(self) -> None:
+        """Nothing that was handed out counts any more."""
+        self._taken.clear()
+
+    def of(self, tps: Iterable[TP], most: int) -> set[TP]:
+        """The partitions of which fewer than ``most`` records are handed out."""
+        return {tp for tp in tps if self._taken[tp] < most}
+
+    async def wait(self, within_s: float) -> None:
+        """Return once records are given back, or after ``within_s`` seconds."""
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), within_s)

@@ -12,8 +12,6 @@ a hint, and never trusted to be right.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
@@ -27,7 +25,7 @@ from aiokafka.errors import (
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streams.worker.fetching import fetch_promptly
+from streams.worker.fetching import Room, fetch_promptly
 from streams.worker.lag import Position
 
 if TYPE_CHECKING:
@@ -155,9 +153,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handed: dict[TP, int] = {}
-        self._open_records: Counter[TP] = Counter()
-        """Handed out and not acked."""
-        self._room = asyncio.Event()
+        self._room = Room()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -183,7 +179,7 @@ class Consumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
-                self._open_records[tp] += len(part)
+                self._room.take(tp, len(part))
                 message = self._to_slice(tp, part)
                 if self.app.flow_control.is_active():
                     # What Faust does with what is yielded, without four tasks for each: nothing
@@ -195,12 +191,9 @@ class Consumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP], timeout: float) -> Any:
         """Fetch from the partitions that have room: one that is slow holds up nobody else."""
-        most = SLICES_AHEAD * self.app.slice_max
-        with_room = {tp for tp in active_partitions if self._open_records[tp] < most}
+        with_room = self._room.of(active_partitions, SLICES_AHEAD * self.app.slice_max)
         if not with_room:
-            self._room.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._room.wait(), timeout)
+            await self._room.wait(timeout)
             return {}
         wait_s = timeout if len(with_room) == len(active_partitions) else ROOM_WITHIN_S
         return await super()._getmany(with_room, min(timeout, wait_s))
@@ -210,8 +203,7 @@ class Consumer(driver.Consumer):
         is_first = not message.acked
         taken = bool(super().ack(message))
         if is_first and message.generation_id == self.app.consumer_generation_id:
-            self._open_records[message.tp] -= len(message.value.records)
-            self._room.set()
+            self._room.give_back(message.tp, len(message.value.records))
         return taken
 
     async def positions(self) -> dict[Source, Position]:
@@ -287,7 +279,7 @@ class Consumer(driver.Consumer):
         """Seek every partition to just behind its mark; without one, to the beginning."""
         assigned = self.assignment()
         self._handed.clear()
-        self._open_records.clear()
+        self._room.clear()
         wanted: dict[TP, int] = await self.app.find_positions(assigned)
         without = [tp for tp in assigned if tp not in wanted]
         try:

@@ -240,7 +240,7 @@ class Worker:
         self.tasks: dict[Source, asyncio.Task[None]] = {}
         self.claims: dict[Source, int] = {}
         publisher = Publisher(SETTINGS)
-        publisher._producers, publisher._sending = [self.producer], [0]
+        publisher._producers = [self.producer]
         self.shell = Shell(
             SETTINGS,
             self.store,

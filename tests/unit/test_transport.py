@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from importlib.metadata import entry_points, version
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
-from streams.worker.fetching import PARTIAL_FETCH_WAIT_MS, PromptFetcher
+from streams.worker.fetching import PARTIAL_FETCH_WAIT_MS, PromptFetcher, Room
 from streams.worker.transport import (
     FETCH_WAIT_MS,
     ROOM_WITHIN_S,
@@ -167,7 +167,7 @@ def reading():
     consumer = bare_consumer()
     consumer.app = SimpleNamespace(consumer_generation_id=3, slice_max=10)
     consumer.app.topics = SimpleNamespace(acks_enabled_for=lambda _topic: False)
-    consumer._open_records, consumer._room = Counter(), asyncio.Event()
+    consumer._room = Room()
     consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
     consumer.flow_active = True
     consumer._handed, consumer._buffered_partitions = {}, set()
