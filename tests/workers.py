@@ -107,6 +107,8 @@ def _variables(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
             yield prefix + name.upper(), value.get_secret_value()
         elif is_dataclass(value):
             yield prefix + name.upper(), orjson.dumps(value).decode()
+        elif isinstance(value, frozenset):
+            yield prefix + name.upper(), ",".join(sorted(value))
         elif value is not None:
             yield prefix + name.upper(), str(value)
 
