@@ -105,6 +105,7 @@ bench-quick: $(READY) $(CORE_READY)
 
 evaluate: $(READY)
 	$(BIN)/hookpoint evaluate retention
+	$(BIN)/hookpoint evaluate hooked
 
 up: $(READY)
 	$(BIN)/hookpoint up

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hookpoint.commands._benching import EXIT_INTERRUPTED, PLAIN_WIDTH, write_json
+from hookpoint.commands.evaluate_hooked import hooked
 
 if TYPE_CHECKING:
     from hookpoint.evaluate.run import Evaluation
@@ -20,6 +21,7 @@ evaluate_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
     app.add_typer(evaluate_app, name="evaluate")
+    evaluate_app.command()(hooked)
 
 
 @evaluate_app.command()

@@ -32,7 +32,8 @@ def draw(found: Evaluation, folder: Path) -> list[Path]:
     return files
 
 
-def _axes(title: str) -> tuple[Figure, Any]:
+def new_axes(title: str) -> tuple[Figure, Any]:
+    """An empty figure with a heading."""
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=10)
@@ -42,7 +43,8 @@ def _axes(title: str) -> tuple[Figure, Any]:
 
 
 def _launch(judged: Judged) -> Figure:
-    figure, axes = _axes("Seven days after a launch: who goes on within seven days (mean of runs)")
+    title = "Seven days after a launch: who goes on within seven days (mean of runs)"
+    figure, axes = new_axes(title)
     steps = judged.steps
     ks = [it.k for it in steps]
     true = [it.since_launch for it in steps]
@@ -62,7 +64,7 @@ def _launch(judged: Judged) -> Figure:
 
 
 def _days(days: Sequence[Reading]) -> Figure:
-    figure, axes = _axes("One show, day by day: who goes on from episode 1")
+    figure, axes = new_axes("One show, day by day: who goes on from episode 1")
     at = range(1, len(days) + 1)
     axes.fill_between(at, [it.low for it in days], [it.high for it in days], color=OURS, alpha=0.25,
                       linewidth=0)  # fmt: skip
@@ -79,7 +81,7 @@ def _days(days: Sequence[Reading]) -> Figure:
 
 
 def _coverage(found: Evaluation) -> Figure:
-    figure, axes = _axes("How often the 95 % interval holds the truth, by episode")
+    figure, axes = new_axes("How often the 95 % interval holds the truth, by episode")
     axes.axhspan(0.90, 0.99, color="#e7f3ec", zorder=0)
     for number, judged in enumerate(found.judged):
         for shift, colour, figures in (

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
 from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 State = Literal["", "hooked", "cooled", "lapsed", "completed"]
 Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
@@ -84,12 +88,16 @@ class Signal:
 
 
 class View(NamedTuple):
-    """What a journey is judged by: season length (0 unknown), its runtime, curve, thresholds."""
+    """What a journey is judged by: season length (0 unknown), its runtime, curve, thresholds.
+
+    ``released_ms`` says when an episode came or comes out, for those of which it is known.
+    """
 
     of: int
     runtime_ms: int
     curve: Curve | None
     rules: Rules
+    released_ms: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -180,18 +188,24 @@ class Journey:
 
     # -- judging -------------------------------------------------------------------------------
     def _chance(self, view: View, *, idle_s: float = 0.0) -> Chance | None:
-        """The chance to finish by the title's curve, or None where no curve can be trusted."""
+        """The chance to finish by the title's curve, or None where too few are behind it."""
         curve, k = view.curve, self.reached
         if curve is None or curve.of != view.of or not 1 <= k < view.of:
             return None
         found = chance(curve, k, on_next=self._on_next(k) and not idle_s, idle_s=idle_s)
-        return found if trustworthy(chance(curve, k, on_next=False), view.rules) else None
+        return found if found.n >= view.rules.curve_n else None
+
+    def _trusted(self, view: View) -> bool:
+        """Whether the curve is sure enough to call a viewer hooked on its word."""
+        curve, k = view.curve, self.reached
+        return curve is not None and trustworthy(chance(curve, k, on_next=False), view.rules)
 
     def _hooked_by_audience(self, found: Chance, view: View) -> bool:
         rules = view.rules
         left = view.of - self.reached
         return (
             found.p >= rules.hooked_at
+            and self._trusted(view)
             and self.completed >= rules.min_completed
             and left >= rules.min_left
             and left >= rules.min_left_share * view.of
@@ -221,7 +235,7 @@ class Journey:
             return None
         word: Word = "hooked" if self.state == "" else "rekindled"
         if found is not None:
-            again = found.p >= view.rules.hooked_at
+            again = found.p >= view.rules.hooked_at and self._trusted(view)
             yes = self._hooked_by_audience(found, view) if word == "hooked" else again
         elif word == "hooked":
             yes = self._hooked_by_pace(view)
@@ -233,7 +247,7 @@ class Journey:
         """When idle time alone changes the state; 0 if it never will."""
         if self.state not in ("hooked", "cooled"):
             return 0
-        lapse = self.last_ms + int(view.rules.lapsed_after_s * 1000)
+        lapse = self.idle_from_ms(view) + int(view.rules.lapsed_after_s * 1000)
         if self.state == "cooled":
             return lapse
         return min(lapse, self._cools_ms(view))
@@ -243,16 +257,21 @@ class Journey:
             wait = cools_after_s(view.curve, self.reached, view.rules)
         else:
             wait = view.rules.pace_cooled_after_s
-        return self.last_ms + max(1, int(wait * 1000))
+        return self.idle_from_ms(view) + max(1, int(wait * 1000))
+
+    def idle_from_ms(self, view: View) -> int:
+        """Since when the viewer could have gone on: nobody is idle who waits for an episode."""
+        return max(self.last_ms, view.released_ms.get(self.reached + 1, 0))
 
     def idle(self, at_ms: int, view: View) -> Signal | None:
         """Decide at ``at_ms``, the due time, that nothing happened."""
         due = self.due_ms(view)
         if not due or due > at_ms:
             return None
-        lapse = self.last_ms + int(view.rules.lapsed_after_s * 1000)
+        idle_from = self.idle_from_ms(view)
+        lapse = idle_from + int(view.rules.lapsed_after_s * 1000)
         word: Word = "lapsed" if self.state == "cooled" or lapse <= due else "cooled"
-        found = self._chance(view, idle_s=max(0.001, (due - self.last_ms) / 1000))
+        found = self._chance(view, idle_s=max(0.001, (due - idle_from) / 1000))
         return self._send(word, due, view, found)
 
     # -- taking back -----------------------------------------------------------------------------

@@ -88,6 +88,14 @@ def test_a_night_of_autoplay_alone_hooks_nobody() -> None:
     assert one.words() == []
 
 
+def test_pace_is_silent_where_the_audience_is_known_to_leave() -> None:
+    poor = replace(LONG, c=(0.8,) * 7, low=(0.75,) * 7)
+    few = replace(poor, n=(49,) * 7)
+    steps = [done(), done(), done()]
+    assert advanced(journey(*steps), AUDIENCE._replace(curve=few)) == "hooked"
+    assert advanced(journey(*steps), AUDIENCE._replace(curve=poor)) == ""
+
+
 # -- hooked by audience ---------------------------------------------------------------------------
 def test_a_likely_finisher_is_hooked_by_the_audience() -> None:
     found = journey(done(), done())
@@ -204,12 +212,24 @@ def test_by_audience_coming_back_rekindles() -> None:
 
 
 def test_by_audience_a_chance_below_one_half_cools_at_once() -> None:
-    """A bound under the cooling threshold is a setting; by default such a curve is not trusted."""
     poor = replace(LONG, c=(0.9,) * 7, low=(0.9,) * 7)
-    trusting = replace(RULES, curve_bound=0.4)
-    found = journey(done(), state="hooked")
-    assert advanced(found, AUDIENCE._replace(curve=poor)) == ""
-    assert advanced(found, AUDIENCE._replace(curve=poor, rules=trusting)) == "cooled"
+    few = replace(poor, n=(49,) * 7)
+    assert advanced(journey(done(), state="hooked"), AUDIENCE._replace(curve=few)) == ""
+    assert advanced(journey(done(), state="hooked"), AUDIENCE._replace(curve=poor)) == "cooled"
+
+
+def test_nobody_is_idle_who_waits_for_the_next_episode() -> None:
+    out_ms = T0 + 40 * DAY
+    found = journey(done(), done(), state="hooked")
+    waiting = AUDIENCE._replace(released_ms={3: out_ms})
+    idle = found.due_ms(AUDIENCE) - T0
+    assert 0 < idle < 28 * DAY
+    assert found.due_ms(waiting) == out_ms + idle
+    assert found.idle(out_ms + idle - 1, waiting) is None
+    cooled = found.idle(out_ms + idle, waiting)
+    assert cooled
+    assert (cooled.word, cooled.p) == ("cooled", pytest.approx(0.5, abs=1e-3))
+    assert found.due_ms(waiting) == out_ms + 28 * DAY
 
 
 # -- completed ------------------------------------------------------------------------------------
