@@ -54,7 +54,9 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         TopicSpec(t.events, "viewer", n, 7 * DAY_MS, False, "play and pause events"),
         TopicSpec(t.sessions, "viewer", n, 30 * DAY_MS, False, "one record per closed playback"),
         TopicSpec(t.progress, "title_id", n, 7 * DAY_MS, False, "what viewers did with a title"),
-        TopicSpec(t.signals, "viewer", n, 30 * DAY_MS, False, "hooked, cooled, completed, ..."),
+        TopicSpec(
+            t.signals, "viewer or title_id", n, 30 * DAY_MS, False, "of viewers and of titles"
+        ),
         TopicSpec(t.rejects, "source record", n, 30 * DAY_MS, False, "dead letters, with reasons"),
     )
     return tuple(replace(spec, confirmed_by=confirmed_by) for spec in specs)

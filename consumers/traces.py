@@ -49,7 +49,7 @@ def traces(settings: Settings, viewer: str, tell: Tell) -> dict[str, list[dict[s
     found: dict[str, list[dict[str, Any]]] = {}
     for spec in viewer_topics(settings):
         has_titles = spec.name == settings.topics.signals
-        search = Search(viewer, by_key=spec.key == "viewer", has_titles=has_titles)
+        search = Search(viewer, by_key=spec.key.startswith("viewer"), has_titles=has_titles)
         theirs = found[spec.name] = []
         read = 0
         feed = Feed(settings, spec.name)

@@ -149,7 +149,7 @@ class Decisions:
             yield self._signal("travels", about, hour.at_ms, data)
         least = self._rules.least_viewers
         curve = hour.curve(EVERYONE)
-        line = line_of(hour.audience.engagement, hour.season, hour.title, curve, least)
+        line = line_of(hour.audience, hour.season, hour.title, curve, least)
         for found in self._breakthroughs(hour.season).decide(line, hour.around.table):
             data = {
                 "title_id": self._title_id,

@@ -105,6 +105,13 @@ class People:
                 most[value] = max(most.get(value, 0), count)
         return most
 
+    def of_season(self, season: int, facet: str, threshold: int) -> dict[str, int]:
+        """Viewers of one season by value, in steps of the threshold."""
+        crowd = self._seasons.get(season)
+        counts = crowd.facets[FACETS.index(facet)].sums if crowd else {}
+        shown = {value: rounded(counts[value], threshold) for value in sorted(counts)}
+        return {value: count for value, count in shown.items() if count}
+
     def report(self, threshold: int) -> dict[str, Any]:
         """``audience``: ``n`` and, by facet, a count per value, in steps of the threshold."""
         said: dict[str, Any] = {"n": self._sum(threshold)}

@@ -10,6 +10,7 @@ import orjson
 from streams.audience import hook_point
 from streams.audience.decisions import EVERYONE
 from streams.audience.hook_point import NONE
+from streams.audience.retention import DIGITS
 from streams.audience.seasons import length, line_of, name_of, standing
 from streams.audience.title import home_of
 from streams.audience.voices import voices_of
@@ -95,7 +96,7 @@ class _Making:
         fields[f"season:{number}"] = orjson.dumps(said)
         fields[f"episodes:{number}"] = orjson.dumps(engagement.episodes(number, self._title))
         fields[f"dropoff:{number}"] = orjson.dumps(engagement.drop_off(number, self._least))
-        line = line_of(engagement, number, self._title, curve, self._least)
+        line = line_of(self._audience, number, self._title, curve, self._least)
         self._lines[name_of(self._audience.title_id, number)] = msgspec.json.encode(line)
         if line.labels:
             self._labelled[number] = line
@@ -156,7 +157,8 @@ class _Making:
 
     def _ranks(self) -> dict[str, float | None]:
         best: Mapping[str, float | None] = {
-            name: round(max(scores), 4) if scores else None for name, scores in self._scores.items()
+            name: round(max(scores), DIGITS) if scores else None
+            for name, scores in self._scores.items()
         }
         trends = self._audience.trending.report()
         ranks = {f"top:{name}": score for name, score in best.items()}

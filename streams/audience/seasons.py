@@ -10,8 +10,8 @@ from streams.audience.travels import Standing
 from streams.audience.voices import Line
 
 if TYPE_CHECKING:
-    from streams.audience.engagement import Engagement
     from streams.audience.retention import SeasonCurve
+    from streams.audience.title import TitleAudience
     from streams.catalogue import Title
 
 
@@ -34,14 +34,14 @@ def standing(curve: SeasonCurve) -> Standing:
 
 
 def line_of(
-    engagement: Engagement,
+    audience: TitleAudience,
     season: int,
     title: Title | None,
     curve: SeasonCurve | None,
     threshold: int,
 ) -> Line:
     """What a season says of itself to all others; counts in steps of the threshold."""
-    counts = engagement.seasons[season]
+    counts = audience.engagement.seasons[season]
     found = standing(curve) if curve is not None else None
     shown = found if found is not None and found.n >= threshold else None
     return Line(
@@ -52,4 +52,5 @@ def line_of(
         low=round(shown.low, 4) if shown else None,
         n=rounded(shown.n, threshold) if shown else 0,
         of=length(title, season) if season else 1,
+        countries=audience.people.of_season(season, "country", threshold),
     )
