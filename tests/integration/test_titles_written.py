@@ -48,7 +48,7 @@ def test_what_the_agent_writes_is_what_a_reader_finds(written):
         assert (hours.title, hours.score) == (found, found.engagement.hours)
         [hooked] = reader.top("hooked")
         [low, *_] = found.engagement.seasons[1].curve.h_low
-        assert hooked.score == pytest.approx(low, abs=0.001)
+        assert hooked.score == pytest.approx(low, abs=0.002)
 
 
 def test_the_commands_show_what_the_agent_has_written(written):
