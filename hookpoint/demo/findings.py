@@ -98,6 +98,35 @@ class Curves:
     mean_error: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class HookPoints:
+    """Found hook points beside the true ones, of seasons that have both."""
+
+    found: int
+    true: int
+    both: int
+    same: int
+    close: int
+    """The true episode, or the one before or after it."""
+
+
+def compare_hook_points(truth: Truth, found: Mapping[tuple[str, int], int | None]) -> HookPoints:
+    """Compare hook points by (title, season); None where none was found."""
+    true = truth.hook_points()
+    off = [
+        abs(k - hook)
+        for season, k in found.items()
+        if k is not None and (hook := true.get(season)) is not None
+    ]
+    return HookPoints(
+        found=sum(k is not None for k in found.values()),
+        true=sum(hook is not None for hook in true.values()),
+        both=len(off),
+        same=off.count(0),
+        close=sum(it <= 1 for it in off),
+    )
+
+
 def compare_watch_time(truth: Truth, sessions: Mapping[str, Session]) -> WatchTime:
     """Compare the sessions (by id, highest revision) with the playbacks."""
     of_playback: dict[str, float] = defaultdict(float)

@@ -17,6 +17,7 @@ from rich.table import Table
 from config.settings import Settings
 from consumers.connection import connect
 from consumers.profiles import ProfileReader
+from consumers.titles import TitleReader
 from hookpoint.demo import findings
 from hookpoint.demo.background import LATEST, Reading, Sending
 from hookpoint.demo.summary import summary_table
@@ -24,6 +25,8 @@ from hookpoint.demo.view import View
 from hookpoint.demo.worker import RunningWorker, own_names, running_worker
 from hookpoint.processes import StackError
 from hookpoint.stack import running_stack
+from hookpoint.title_report.build import build_report
+from hookpoint.title_report.terminal import print_report
 from hookpoint.topics import ensure_topics
 from producers.send import send_catalogue
 from producers.simulator import Audience, AudienceOptions, Truth
@@ -31,6 +34,8 @@ from streams.keys import Keys
 
 READY_WITHIN_S = 60.0
 STALLED_AFTER_S = 60.0
+SETTLED_AFTER_S, SETTLED_WITHIN_S = 1.5, 30.0
+"""The titles agent takes what has gathered four times a second."""
 FRAME_S = 0.25
 LINE_EVERY_S = 3.0
 TASTE_EVERY_S = 1.0
@@ -78,14 +83,39 @@ def run_demo(options: AudienceOptions, seconds: float | None, picture: Path | No
                 sending.stop()
                 reading.stop()
             took_s = time.monotonic() - begun
+            _let_titles_settle(settings, worker)
         table = _compared(settings, truth, reading)
         console.print(table)
+        _show_title(settings)
         if picture is not None:
             _save(picture, show.last_view(sending, reading), table)
     console.print(
         f"{reading.processed:,} records in {took_s:.1f} s, "
         f"{reading.processed / took_s:,.0f} a second from sending to the last profile."
     )
+
+
+def _let_titles_settle(settings: Settings, worker: RunningWorker) -> None:
+    """Wait until the titles agent has worked off what the last viewers did."""
+    keys, topic = Keys(settings.key_prefix), settings.topics.progress
+    names = [keys.mark(settings.group, topic, it) for it in range(settings.partitions)]
+    before, since = None, time.monotonic()
+    patience = since + SETTLED_WITHIN_S
+    with closing(connect(settings)) as client:
+        while time.monotonic() < min(since + SETTLED_AFTER_S, patience):
+            worker.check()
+            now = [client.hget(name, "offset") for name in names]
+            if now != before:
+                before, since = now, time.monotonic()
+            time.sleep(FRAME_S)
+
+
+def _show_title(settings: Settings) -> None:
+    """The report of the title that hooks best, as `hookpoint title` shows it."""
+    with TitleReader(settings) as reader:
+        best = reader.top("hooked", limit=1)
+    if best:
+        print_report(build_report(best[0].title))
 
 
 def _get_ready(settings: Settings, audience: Audience, worker: RunningWorker) -> None:
@@ -205,6 +235,7 @@ def _compared(settings: Settings, truth: Truth, reading: Reading) -> Table:
         watched=findings.compare_tastes(watched, tastes),
         given=findings.compare_tastes(given, tastes),
         curves=findings.compare_curves(truth, _curves(settings, truth)),
+        points=findings.compare_hook_points(truth, _hook_points(settings, truth)),
     )
 
 
@@ -232,3 +263,16 @@ def _curves(
                     curve = orjson.loads(text)
                     found[title.title_id, season.number] = (curve["c"], curve["n"])
     return found
+
+
+def _hook_points(settings: Settings, truth: Truth) -> dict[tuple[str, int], int | None]:
+    """Published hook points by title and season."""
+    with TitleReader(settings) as reader:
+        titles = {title.title_id: title for title in reader.titles(truth.titles)}
+    return {
+        (title_id, number): season.hook.k
+        for title_id, title in titles.items()
+        if title.engagement is not None
+        for number, season in title.engagement.seasons.items()
+        if season.hook is not None
+    }

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from hookpoint.demo.findings import Completions, Curves, Hooks, Tastes, WatchTime
+    from hookpoint.demo.findings import (
+        Completions,
+        Curves,
+        HookPoints,
+        Hooks,
+        Tastes,
+        WatchTime,
+    )
 
 
 def summary_table(  # noqa: PLR0913 - one argument per comparison
@@ -18,6 +25,7 @@ def summary_table(  # noqa: PLR0913 - one argument per comparison
     watched: Tastes,
     given: Tastes,
     curves: Curves,
+    points: HookPoints,
 ) -> Table:
     """All comparisons as one table."""
     table = Table(title="Found beside the truth that the simulator kept", title_justify="left")
@@ -37,6 +45,12 @@ def summary_table(  # noqa: PLR0913 - one argument per comparison
             "",
             f"{error}, where 50 viewers or more are behind it",
         )
+    table.add_row(
+        "hook points of seasons",
+        f"{points.found:,}",
+        f"{points.true:,}",
+        f"{points.same} of {points.both} at the true episode, {points.close} at most one off",
+    )
     return table
 
 

@@ -158,3 +158,13 @@ def test_only_shares_with_enough_viewers_behind_them_are_compared():
     found = findings.compare_curves(truth, {("dark", 1): ([0.7, 0.1, 0.85], [60.0, 49.0, 50.0])})
     assert found.compared == 2
     assert found.mean_error == pytest.approx((0.1 + 0.05) / 2)
+
+
+def test_hook_points_are_compared_where_one_was_found_and_there_is_one():
+    truth = Truth({"dark": a_title("dark", episodes=4)})
+    true = truth.hook_points()["dark", 1]
+    assert true is not None
+    found = findings.compare_hook_points(
+        truth, {("dark", 1): true + 1, ("dark", 9): 2, ("other", 1): None}
+    )
+    assert (found.found, found.both, found.same, found.close) == (2, 1, 0, 1)
