@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 NOTHING_YET = Mark(-1, 0)
 LOOK_EVERY_S = 0.5
+MERGED_MOST = 500
+"""Records of slices that are done as one. Their round trips are cheap by then, and the other lanes
+wait while a lane decides: longer slices are those that were fetched so, from a backlog."""
 FINISH_S = 4.0
 """How long a stop or a rebalance waits for slices that are being worked on."""
 
@@ -106,7 +109,7 @@ class ViewerLanes:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self.ready, self.most = shell.ready, shell.settings.slice_max
+        self.ready, self.most = shell.ready, min(shell.settings.slice_max, MERGED_MOST)
 
     async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
         """See ``Lanes.claim``."""
