@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from consumers.connection import connect
+from streams.audience.diversity import diversity_of_taste
 from streams.keys import Keys
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ class Taste:
     """Seconds spent playing, ever."""
     updated_at: datetime | None
     """Event time of the last change."""
+
+    @property
+    def diversity(self) -> dict[str, float]:
+        """How diverse it is by facet, in bits: 1 is as diverse as two values in equal parts."""
+        return diversity_of_taste(
+            {
+                f"{facet}:{value}": share
+                for facet, values in self.lasting.items()
+                for value, share in values.items()
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def show_taste(settings: Settings, viewer: str, *, by_now: bool, top: int, as_js
         say(f"hookpoint: viewer {viewer}: {what}")
         raise typer.Exit(1)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"diversity": found.diversity})
         return
     console = output()
     head = f"{safe(viewer)}, {_hours(found.watched_s)} watched"
@@ -89,6 +89,9 @@ def show_taste(settings: Settings, viewer: str, *, by_now: bool, top: int, as_js
     rows = _taste_rows(found, by_now=by_now, top=top)
     if rows:
         print_table(TASTE_COLUMNS, rows)
+        if "genre" in found.diversity:
+            genres = 2 ** found.diversity["genre"]
+            console.print(f"as diverse as {genres:.1f} genres in equal parts")
     else:
         console.print("nothing of it says anything about taste yet")
 

@@ -177,6 +177,7 @@ def test_taste_ranks_values_by_lasting_share_with_now_beside_it(run, viewer_in_r
     # Hours are the viewer's own (docs/redis.md).
     assert re.search(r"hour +20:00-23:59 +█", result.stdout)
     assert "Jo: the one" in result.stdout
+    assert "as diverse as 1.9 genres in equal parts" in result.stdout
 
 
 def test_taste_now_ranks_by_the_taste_of_now(run, viewer_in_redis):
@@ -191,6 +192,7 @@ def test_taste_as_json_is_one_object_with_every_share(run, viewer_in_redis):
     assert found["lasting"]["creator"] == {"Jo: the one": 0.125}
     assert found["now"] == {"genre": {"drama": 0.2, "mystery": 0.6}}
     assert found["watched_s"] == 5400
+    assert found["diversity"]["genre"] == pytest.approx(0.9183, abs=1e-4)
     assert found["updated_at"] == "2026-03-02T21:40:00Z"
 
 
