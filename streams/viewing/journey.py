@@ -13,18 +13,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
 from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 State = Literal["", "hooked", "cooled", "lapsed", "completed"]
 Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
