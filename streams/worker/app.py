@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 EVERY_S = 1.0
-GC_THRESHOLDS = (2_000, 3, 10_000)
+GC_THRESHOLDS = (10_000, 3, 10_000)
 """New objects, youngest collections and middle ones, between collections of each generation."""
 LOOK_EVERY_S = 0.2
 SWITCH_INTERVAL_S = 0.0005
