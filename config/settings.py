@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     """The most records of one partition that are decided, written and published together."""
     cache_viewers: int = Field(default=50_000, ge=1)
     """Viewers whose state a worker keeps in memory."""
-    cache_titles: int = Field(default=2_000, ge=1)
+    cache_titles: int = Field(default=500, ge=1)
     """Titles whose audience a worker keeps in memory, per partition of ``title-progress``."""
     io_timeout_s: float = Field(default=30.0, gt=0)
     """How long one round trip to Redis or Kafka may take before it counts as an outage."""

@@ -222,6 +222,7 @@ class AudienceLane:
             for told in batch.titles.get(title.title_id, ()):
                 title.absorb(*told, around)
             title.pass_time(batch.mark.clock_ms, around)
+            await _let_others_work()
         await self._write(titles, around)
         self._now("publishing to Kafka")
         outs: list[tuple[str, Out]] = [
@@ -243,9 +244,11 @@ class AudienceLane:
                 continue
             report = None
             if self._may_report(title.title_id):
+                await _let_others_work()
+                told = self._last.get(title.title_id)
                 report = self._report(title, around)
-                ranks += [Rank(key, title.title_id, it) for key, it in report.ranks.items()]
-                lines |= report.lines
+                ranks += _changed_ranks(title.title_id, report, told[1] if told else None)
+                lines |= _changed_lines(report, told[1] if told else None)
             writes.append(
                 TitleWrite(
                     title.title_id,
@@ -318,3 +321,20 @@ class AudienceLane:
             for kept in (self._reported, self._last):
                 kept.pop(name, None)
             self._partly.discard(name)
+
+
+async def _let_others_work() -> None:
+    """A title takes some milliseconds, and viewers are not to wait for all of a batch."""
+    await asyncio.sleep(0)
+
+
+def _changed_ranks(title_id: str, report: Report, last: Report | None) -> list[Rank]:
+    before = last.ranks if last else {}
+    now = {**dict.fromkeys(before), **report.ranks}
+    changed = [key for key in now if last is None or now[key] != before.get(key)]
+    return [Rank(key, title_id, now[key]) for key in changed]
+
+
+def _changed_lines(report: Report, last: Report | None) -> dict[str, bytes]:
+    before = last.lines if last else {}
+    return {name: line for name, line in report.lines.items() if before.get(name) != line}
