@@ -108,6 +108,20 @@ def test_a_likely_finisher_is_hooked_by_the_audience() -> None:
     assert (signal.curve_version, signal.because["viewers"]) == ("9", 100)
 
 
+def test_a_long_season_is_finished_before_its_last_episode() -> None:
+    runtimes = dict.fromkeys(range(1, 13), RUNTIME_MS)
+    twelve = Curve("9", (0.97,) * 11, (0.96,) * 11, (100,) * 11, LONG.gap_s, LONG.gap_cdf)
+    view = View(12, 12 * RUNTIME_MS, twelve, RULES, runtimes_ms=runtimes)
+    assert journey(done(), done()).finishes_with(view) == 11
+    signal = journey(done(), done()).advance(T0, view)
+    assert signal
+    assert signal.p == round(0.97**9, 4)
+    # Who left a fifth of each of five unwatched needs the last one as well.
+    assert journey(*[done(share=0.8)] * 5).finishes_with(view) == 12
+    later = Journey("v", "dark", 1, steps={6: done()})
+    assert later.finishes_with(view) == 12
+
+
 LEAST = 0.95**6
 GUARDS = {
     "p": ([done(), done()], replace(RULES, hooked_at=LEAST + 0.001), LONG),
