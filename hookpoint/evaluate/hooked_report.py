@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -58,7 +58,11 @@ def markdown(crowd: Crowd, found: Sequence[Judged]) -> str:
 def as_json(crowd: Crowd, found: Sequence[Judged]) -> dict[str, Any]:
     """All figures; every single prediction is left out."""
     told = [
-        {name: value for name, value in asdict(judged).items() if name != "cases"}
+        {
+            name: value
+            for name, value in asdict(replace(judged, cases={})).items()
+            if name != "cases"
+        }
         | {"beats_all": judged.beats_all, "reliable": judged.reliable}
         for judged in found
     ]
