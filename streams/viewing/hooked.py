@@ -23,6 +23,10 @@ Z90 = 1.6448536269514722
 """Half-width of a central 90 % interval in standard deviations (and of a 5 % lower bound)."""
 
 
+SEEN_FOR_S = 7 * 86_400.0
+"""How long a season's viewers must have been watched: sooner, who pauses looks like who left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chance:
     """The probability to finish, its central 90 % interval, and the fewest viewers behind it."""
@@ -73,6 +77,11 @@ def chance(curve: Curve, k: int, *, on_next: bool, idle_s: float = 0.0, until: i
     spread = Z90 * math.sqrt(variance)
     p = math.exp(log_p)
     return Chance(p, p * math.exp(-spread), min(1.0, p * math.exp(spread)), n)
+
+
+def known(curve: Curve, found: Chance, rules: Rules) -> bool:
+    """Whether enough viewers were watched for long enough to say anything of the title."""
+    return found.n >= rules.curve_n and curve.horizon_s >= SEEN_FOR_S
 
 
 def trustworthy(found: Chance, rules: Rules) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
-from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
+from streams.viewing.hooked import Chance, chance, cools_after_s, known, trustworthy
 
 State = Literal["", "hooked", "cooled", "lapsed", "completed"]
 Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
@@ -199,13 +199,13 @@ class Journey:
 
     # -- judging -------------------------------------------------------------------------------
     def _chance(self, view: View, *, idle_s: float = 0.0) -> Chance | None:
-        """The chance to finish by the title's curve, or None where too few are behind it."""
+        """The chance to finish by the title's curve, or None where it is not known yet."""
         curve, k = view.curve, self.reached
         if curve is None or curve.of != view.of or not 1 <= k < view.of:
             return None
         on_next = self._on_next(k) and not idle_s
         found = chance(curve, k, on_next=on_next, idle_s=idle_s, until=self.finishes_with(view))
-        return found if found.n >= view.rules.curve_n else None
+        return found if known(curve, found, view.rules) else None
 
     def _trusted(self, view: View) -> bool:
         """Whether the curve is sure enough to call a viewer hooked on its word."""

@@ -88,6 +88,18 @@ def test_a_night_of_autoplay_alone_hooks_nobody() -> None:
     assert one.words() == []
 
 
+def test_a_season_that_was_not_watched_for_a_week_is_not_known_yet() -> None:
+    early = replace(LONG, horizon_s=7 * 86_400 - 1)
+    found = journey(done(), done())
+    assert advanced(found, AUDIENCE._replace(curve=early)) == ""
+    assert (
+        advanced(found, AUDIENCE._replace(curve=replace(early, horizon_s=7 * 86_400))) == "hooked"
+    )
+    signal = journey(done(), done(), done()).advance(T0, AUDIENCE._replace(curve=early))
+    assert signal
+    assert (signal.word, signal.basis) == ("hooked", "pace")
+
+
 def test_pace_is_silent_where_the_audience_is_known_to_leave() -> None:
     poor = replace(LONG, c=(0.8,) * 7, low=(0.75,) * 7)
     few = replace(poor, n=(49,) * 7)
