@@ -20,7 +20,7 @@ from streams.catalogue import Catalogue, parse_title
 from streams.events import Reject
 from streams.signals import PROGRESS, SIGNALS
 from streams.viewing.context import Context, season_view
-from streams.viewing.hooked import chance, trustworthy
+from streams.viewing.hooked import chance, known, trustworthy
 from streams.viewing.viewer import Viewer
 from streams.worker.decoding import decode_slice
 
@@ -246,8 +246,8 @@ class Fold:
         p, trusted = None, False
         if view.curve is not None and view.curve.of == view.of:
             found = chance(view.curve, k, on_next=False, until=until)
-            trusted = trustworthy(found, view.rules)
-            if found.n >= view.rules.curve_n:
+            if known(view.curve, found, view.rules):
+                trusted = trustworthy(found, view.rules)
                 p = chance(view.curve, k, on_next=begun, idle_s=idle_s, until=until).p
         hook = self._snapshot.hook_points.get(key)
         first = journey.steps.get(1)

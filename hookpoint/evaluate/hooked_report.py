@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hookpoint.evaluate.hooked_audience import Crowd
-    from hookpoint.evaluate.hooked_judge import Judged
+    from hookpoint.evaluate.hooked_judge import Judged, Signal
     from hookpoint.evaluate.hooked_scores import Difference, Score
 
 NONE = "none"
@@ -56,7 +56,10 @@ def markdown(crowd: Crowd, found: Sequence[Judged]) -> str:
 
 
 def as_json(crowd: Crowd, found: Sequence[Judged]) -> dict[str, Any]:
-    """All figures; every single prediction is left out."""
+    """All figures; every single prediction and lead is left out."""
+    found = [
+        replace(judged, signals=tuple(map(_without_leads, judged.signals))) for judged in found
+    ]
     told = [
         {
             name: value
@@ -68,6 +71,10 @@ def as_json(crowd: Crowd, found: Sequence[Judged]) -> dict[str, Any]:
     ]
     bars = [{"met": it.met, "bar": it.text} for it in verdicts(found)]
     return {"crowd": asdict(crowd), "audiences": told, "bars": bars}
+
+
+def _without_leads(signal: Signal) -> Signal:
+    return replace(signal, warned=replace(signal.warned, leads_h=()))
 
 
 def heading(judged: Judged) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ALIKE, DIFFERENT = "viewers alike", "viewers differ"
 LOOK_S = 0.5
-QUICK = Crowd(viewers=2_400, titles=6)
+QUICK = Crowd(viewers=2_000, titles=5)
 """Enough to see that all of it works; its curves rest on few viewers."""
 
 
