@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class Curve:
 
     ``c[j-1]`` is the share of those who watched episode j that goes on, ``low`` its lower 5 %
     bound, ``n`` the viewers behind it. ``gap_s`` and ``gap_cdf`` are the distribution G of the gap
-    before going on.
+    before going on. ``horizon_s`` is how long viewers were watched behind the episode of which the
+    least is seen: what comes later is in none of the shares.
     """
 
     version: str
@@ -50,6 +52,7 @@ class Curve:
     n: tuple[int, ...]
     gap_s: tuple[float, ...]
     gap_cdf: tuple[float, ...]
+    horizon_s: float = math.inf
 
     @property
     def of(self) -> int:
@@ -68,18 +71,21 @@ class Curve:
             n = tuple(map(int, data["n"]))
             edges, cdf = tuple(map(float, data["gap_s"])), tuple(map(float, data["gap_cdf"]))
             version, episodes = str(data["version"]), int(data["episodes"])
+            horizon_s = float(data.get("horizon_s", math.inf))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"curve: {error!r}") from error
         if not len(c) == len(low) == len(n) == episodes - 1 or episodes < MIN_CURVE:
             raise ValueError("curve: c, low and n must hold one value per episode but the last")
         if not all(0 <= low_j <= c_j <= 1 for c_j, low_j in zip(c, low, strict=True)):
             raise ValueError("curve: 0 <= low <= c <= 1 does not hold")
+        if not horizon_s >= 0:
+            raise ValueError("curve: horizon_s must not be below 0")
         rising = edges == tuple(sorted(edges)) and cdf == tuple(sorted(cdf))
         if len(edges) != len(cdf) or not rising or edges[:1] != (0.0,):
             raise ValueError("curve: gap_s and gap_cdf must rise together from 0")
         if cdf[:1] != (0.0,) or cdf[-1:] != (1.0,):
             raise ValueError("curve: gap_cdf must rise from 0 to 1")
-        return cls(version, c, low, n, edges, cdf)
+        return cls(version, c, low, n, edges, cdf, horizon_s)
 
 
 @dataclass(frozen=True, slots=True)

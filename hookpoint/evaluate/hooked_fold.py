@@ -20,7 +20,7 @@ from streams.catalogue import Catalogue, parse_title
 from streams.events import Reject
 from streams.signals import PROGRESS, SIGNALS
 from streams.viewing.context import Context, season_view
-from streams.viewing.hooked import chance, trustworthy
+from streams.viewing.hooked import chance, known, trustworthy
 from streams.viewing.viewer import Viewer
 from streams.worker.decoding import decode_slice
 
@@ -241,13 +241,14 @@ class Fold:
         key, k = (journey.title_id, journey.season), journey.reached
         view = season_view(key, self._context)
         idle_s = max(0, at_ms - journey.idle_from_ms(view)) / 1000 if days else 0.0
-        p_known = chance(self._known[key], k, on_next=begun, idle_s=idle_s).p
+        until = journey.finishes_with(view)
+        p_known = chance(self._known[key], k, on_next=begun, idle_s=idle_s, until=until).p
         p, trusted = None, False
         if view.curve is not None and view.curve.of == view.of:
-            found = chance(view.curve, k, on_next=False)
-            trusted = trustworthy(found, view.rules)
-            if found.n >= view.rules.curve_n:
-                p = chance(view.curve, k, on_next=begun, idle_s=idle_s).p
+            found = chance(view.curve, k, on_next=False, until=until)
+            if known(view.curve, found, view.rules):
+                trusted = trustworthy(found, view.rules)
+                p = chance(view.curve, k, on_next=begun, idle_s=idle_s, until=until).p
         hook = self._snapshot.hook_points.get(key)
         first = journey.steps.get(1)
         pilot = first is not None and first.completed_ms > 0

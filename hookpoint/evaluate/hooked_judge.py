@@ -134,7 +134,7 @@ def judge(
         rated=_rated(cases),
         groups=tuple(_groups(points, journeys, finished_s)),
         signals=tuple(_signals(found.said, fresh, others, judged_s, judged)),
-        words=Counter(f"{it.word}, {it.basis}" for it in found.said if it.viewer in judged),
+        words=dict(Counter(f"{it.word}, {it.basis}" for it in found.said if it.viewer in judged)),
         cases=cases,
     )
 

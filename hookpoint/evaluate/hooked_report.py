@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hookpoint.evaluate.hooked_audience import Crowd
-    from hookpoint.evaluate.hooked_judge import Judged
+    from hookpoint.evaluate.hooked_judge import Judged, Signal
     from hookpoint.evaluate.hooked_scores import Difference, Score
 
 NONE = "none"
@@ -56,14 +56,25 @@ def markdown(crowd: Crowd, found: Sequence[Judged]) -> str:
 
 
 def as_json(crowd: Crowd, found: Sequence[Judged]) -> dict[str, Any]:
-    """All figures; every single prediction is left out."""
+    """All figures; every single prediction and lead is left out."""
+    found = [
+        replace(judged, signals=tuple(map(_without_leads, judged.signals))) for judged in found
+    ]
     told = [
-        {name: value for name, value in asdict(judged).items() if name != "cases"}
+        {
+            name: value
+            for name, value in asdict(replace(judged, cases={})).items()
+            if name != "cases"
+        }
         | {"beats_all": judged.beats_all, "reliable": judged.reliable}
         for judged in found
     ]
     bars = [{"met": it.met, "bar": it.text} for it in verdicts(found)]
     return {"crowd": asdict(crowd), "audiences": told, "bars": bars}
+
+
+def _without_leads(signal: Signal) -> Signal:
+    return replace(signal, warned=replace(signal.warned, leads_h=()))
 
 
 def heading(judged: Judged) -> str:

@@ -63,7 +63,8 @@ class Score:
         return max(gaps, key=abs) if gaps else None
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Difference:
     """A mean of paired differences, and its standard error."""
 
     mean: float

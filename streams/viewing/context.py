@@ -32,4 +32,5 @@ def season_view(key: SeasonKey, context: Context) -> View:
     curve = context.catalogue.curves.get(key)
     if season is None:
         return View(0, 0, curve, context.rules)
-    return View(season.of, season.runtime_ms(), curve, context.rules, season.released_ms)
+    known = (season.released_ms, season.runtimes_ms)
+    return View(season.of, season.runtime_ms(), curve, context.rules, *known)

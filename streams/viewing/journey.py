@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
-from streams.viewing.hooked import Chance, chance, cools_after_s, trustworthy
+from streams.viewing.hooked import Chance, chance, cools_after_s, known, trustworthy
 
 State = Literal["", "hooked", "cooled", "lapsed", "completed"]
 Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
@@ -88,7 +88,8 @@ class Signal:
 class View(NamedTuple):
     """What a journey is judged by: season length (0 unknown), its runtime, curve, thresholds.
 
-    ``released_ms`` says when an episode came or comes out, for those of which it is known.
+    ``released_ms`` says when an episode came or comes out, and ``runtimes_ms`` how long it is, for
+    those of which it is known.
     """
 
     of: int
@@ -96,6 +97,7 @@ class View(NamedTuple):
     curve: Curve | None
     rules: Rules
     released_ms: Mapping[int, int] = MappingProxyType({})
+    runtimes_ms: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -165,6 +167,17 @@ class Journey:
         covered = sum(min(s.covered_ms, s.runtime_ms) for s in self.steps.values() if s.runtime_ms)
         return covered >= view.rules.completed_share * view.runtime_ms
 
+    def finishes_with(self, view: View) -> int:
+        """The episode by which 90 % are covered if all up to it are watched; at most the last."""
+        k = self.reached
+        watched = (s for e, s in self.steps.items() if e <= k)
+        covered = sum(min(s.covered_ms, s.runtime_ms) for s in watched)
+        for episode in range(k + 1, view.of):
+            covered += view.runtimes_ms.get(episode, 0)
+            if view.runtime_ms and covered >= view.rules.completed_share * view.runtime_ms:
+                return episode
+        return view.of
+
     def _latest(self, count: int) -> list[Step]:
         begun = [s for s in self.steps.values() if s.started_ms]
         return sorted(begun, key=lambda s: (s.started_ms, s))[-count:]
@@ -186,17 +199,22 @@ class Journey:
 
     # -- judging -------------------------------------------------------------------------------
     def _chance(self, view: View, *, idle_s: float = 0.0) -> Chance | None:
-        """The chance to finish by the title's curve, or None where too few are behind it."""
+        """The chance to finish by the title's curve, or None where it is not known yet."""
         curve, k = view.curve, self.reached
         if curve is None or curve.of != view.of or not 1 <= k < view.of:
             return None
-        found = chance(curve, k, on_next=self._on_next(k) and not idle_s, idle_s=idle_s)
-        return found if found.n >= view.rules.curve_n else None
+        on_next = self._on_next(k) and not idle_s
+        found = chance(curve, k, on_next=on_next, idle_s=idle_s, until=self.finishes_with(view))
+        return found if known(curve, found, view.rules) else None
 
     def _trusted(self, view: View) -> bool:
         """Whether the curve is sure enough to call a viewer hooked on its word."""
-        curve, k = view.curve, self.reached
-        return curve is not None and trustworthy(chance(curve, k, on_next=False), view.rules)
+        curve = view.curve
+        if curve is None:
+            return False
+        until = self.finishes_with(view)
+        found = chance(curve, self.reached, on_next=False, until=until)
+        return trustworthy(found, view.rules)
 
     def _hooked_by_audience(self, found: Chance, view: View) -> bool:
         rules = view.rules
@@ -252,7 +270,8 @@ class Journey:
 
     def _cools_ms(self, view: View) -> int:
         if view.curve is not None and self._chance(view) is not None:
-            wait = cools_after_s(view.curve, self.reached, view.rules)
+            until = self.finishes_with(view)
+            wait = cools_after_s(view.curve, self.reached, view.rules, until)
         else:
             wait = view.rules.pace_cooled_after_s
         return self.idle_from_ms(view) + max(1, int(wait * 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -126,6 +127,8 @@ def test_each_title_counts_once_towards_the_catalogue_s_shares() -> None:
 def test_a_curve_is_read() -> None:
     curve = Curve.parse(CURVE)
     assert (curve.of, curve.c, curve.n, curve.gap_cdf) == (3, (0.6, 0.9), (60, 50), (0.0, 1.0))
+    assert Curve.parse({**CURVE, "horizon_s": 3600}).horizon_s == 3600
+    assert curve.horizon_s == math.inf
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,8 @@ def test_a_curve_is_read() -> None:
      {"n": [1]}, {"episodes": 2}, {"gap_s": [0]}, {"gap_s": [1, 60]}, {"gap_s": [60, 0]},
      {"gap_cdf": [0, 0.9]}, {"gap_cdf": [0.5, 1]}, {"gap_cdf": [1, 0]},
      {"gap_s": [], "gap_cdf": []},
-     {"episodes": 1, "c": [], "low": [], "n": []}, {"c": [float("nan"), 0.9]}],
+     {"episodes": 1, "c": [], "low": [], "n": []}, {"c": [float("nan"), 0.9]},
+     {"horizon_s": None}, {"horizon_s": -1}],
 )  # fmt: skip
 def test_a_curve_that_cannot_be_one_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="curve"):

@@ -30,6 +30,16 @@ def test_the_chance_is_the_product_of_what_lies_ahead() -> None:
     assert chance(CURVE, 3, on_next=True).p == 1
 
 
+def test_the_product_ends_with_the_episode_that_finishes_the_season() -> None:
+    found = chance(CURVE, 1, on_next=False, until=3)
+    assert found.p == pytest.approx(0.6 * 0.8)
+    assert found.n == 300
+    assert chance(CURVE, 2, on_next=True, until=3).p == 1
+    wait_s = cools_after_s(CURVE, 2, RULES, until=3)
+    assert chance(CURVE, 2, on_next=False, idle_s=wait_s, until=3).p == pytest.approx(0.5)
+    assert wait_s > cools_after_s(CURVE, 2, RULES)
+
+
 def test_the_gap_is_shared_out_evenly_between_edges() -> None:
     shares = [gap_share(CURVE, idle) for idle in (-1, 0, 50, 100, 150, 200, 999)]
     assert shares == [0, 0, 0.25, 0.5, 0.75, 1, 1]

@@ -88,6 +88,18 @@ def test_a_night_of_autoplay_alone_hooks_nobody() -> None:
     assert one.words() == []
 
 
+def test_a_season_that_was_not_watched_for_a_week_is_not_known_yet() -> None:
+    early = replace(LONG, horizon_s=7 * 86_400 - 1)
+    found = journey(done(), done())
+    assert advanced(found, AUDIENCE._replace(curve=early)) == ""
+    assert (
+        advanced(found, AUDIENCE._replace(curve=replace(early, horizon_s=7 * 86_400))) == "hooked"
+    )
+    signal = journey(done(), done(), done()).advance(T0, AUDIENCE._replace(curve=early))
+    assert signal
+    assert (signal.word, signal.basis) == ("hooked", "pace")
+
+
 def test_pace_is_silent_where_the_audience_is_known_to_leave() -> None:
     poor = replace(LONG, c=(0.8,) * 7, low=(0.75,) * 7)
     few = replace(poor, n=(49,) * 7)
@@ -106,6 +118,20 @@ def test_a_likely_finisher_is_hooked_by_the_audience() -> None:
     assert signal.interval
     assert signal.interval[0] < signal.p < signal.interval[1]
     assert (signal.curve_version, signal.because["viewers"]) == ("9", 100)
+
+
+def test_a_long_season_is_finished_before_its_last_episode() -> None:
+    runtimes = dict.fromkeys(range(1, 13), RUNTIME_MS)
+    twelve = Curve("9", (0.97,) * 11, (0.96,) * 11, (100,) * 11, LONG.gap_s, LONG.gap_cdf)
+    view = View(12, 12 * RUNTIME_MS, twelve, RULES, runtimes_ms=runtimes)
+    assert journey(done(), done()).finishes_with(view) == 11
+    signal = journey(done(), done()).advance(T0, view)
+    assert signal
+    assert signal.p == round(0.97**9, 4)
+    # Who left a fifth of each of five unwatched needs the last one as well.
+    assert journey(*[done(share=0.8)] * 5).finishes_with(view) == 12
+    later = Journey("v", "dark", 1, steps={6: done()})
+    assert later.finishes_with(view) == 12
 
 
 LEAST = 0.95**6
