@@ -37,15 +37,23 @@ def title_keys(client: Any, settings: Settings) -> TitleKeys:
     """Read them all; ``client`` gives bytes."""
     counts: dict[str, Counts] = {}
     outboxes: list[str] = []
-    for title_id, fields in _hashes(client, settings.key_prefix):
-        version, out = int(fields.pop(b"version")), fields.pop(b"out")
-        parts = {name.decode(): part for name, part in fields.items()}
-        title = wire.load(title_id, version, parts, out, settings.rules)
+    for title_id, title in titles_in(client, settings).items():
         counts[title_id] = dict(_numbers("", counted(title)))
         outboxes += [it.body for it in title.outbox]
     for title_id, day, viewers in _viewers(client, settings.key_prefix):
         counts.setdefault(title_id, {})[f"/viewers{day}"] = viewers
     return TitleKeys(counts, outboxes)
+
+
+def titles_in(client: Any, settings: Settings) -> dict[str, TitleAudience]:
+    """All titles by id, as a worker would load them."""
+    found: dict[str, TitleAudience] = {}
+    for name, title_id, _ in _names(client, f"{settings.key_prefix}audience:"):
+        fields = client.hgetall(name)
+        version, out = int(fields.pop(b"version")), fields.pop(b"out")
+        parts = {name.decode(): part for name, part in fields.items()}
+        found[title_id] = wire.load(title_id, version, parts, out, settings.rules)
+    return found
 
 
 def counted(title: TitleAudience) -> dict[str, Any]:
@@ -67,11 +75,6 @@ def _passages(season: Retention, far_ms: int) -> dict[str, Any]:
     groups, *_ = season.dump()
     (tables,) = [tables for name, _, tables in groups if name == EVERYONE]
     return {str(k): table for k, table in tables}
-
-
-def _hashes(client: Any, prefix: str) -> Iterator[tuple[str, dict[bytes, bytes]]]:
-    for name, title_id, _ in _names(client, f"{prefix}audience:"):
-        yield title_id, client.hgetall(name)
 
 
 def _viewers(client: Any, prefix: str) -> Iterator[tuple[str, str, int]]:
