@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 from brokers import a_stack
+from outcomes import outcome
 from players import a_run
 from service import DAY_S, LONG_AGO_S
 from title_counts import titles_in
@@ -48,4 +49,5 @@ def test_a_redis_that_is_away_for_longer_than_a_rebalance_may_take_is_waited_for
                 first.wait_for("the events", lambda: settled(client, settings, ends), 2 * REQUEST_S)
                 assert first.stop()[0] == 0, first.tail()
             (season,) = titles_in(client, settings)["dark"].engagement.seasons.values()
-            assert (season.began, season.episodes[1].sessions) == (1, 3)
+            assert season.began == 1
+            assert season.episodes[1].sessions == len(outcome(settings).sessions)
