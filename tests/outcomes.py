@@ -2,7 +2,8 @@
 
 A reader of sessions and signals drops what it knows by id. A reader of ``title-progress`` keeps one
 mark per source partition, in the order of lineage; what it lets through must be the same records,
-each once.
+each once. What is counted of titles must be the same numbers; when something was decided about a
+title may differ, as records of several source partitions interleave anew in every run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import redis
+from title_counts import Counts, TitleKeys, title_keys
 from workers import read_topic
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ VIEWER_KEYS = ("state", "taste", "progress", "hooked")
 DECIDED = (b"live", b"rest", b"sums")
 """What a state holds that a fold decides alone: ``version`` and ``out`` count writes and depend on
 where slices ended."""
+ABOUT_TITLES = "title."
+"""How the types of signals about titles begin."""
 Place = tuple[int, ...]
 SHOWN = 300
 
@@ -35,6 +39,7 @@ class Outcome(NamedTuple):
     sessions: dict[str, bytes]
     """The latest revision by id."""
     signals: dict[str, bytes]
+    """Of viewers, by id."""
     rejects: dict[str, bytes]
     progress: Counter[bytes]
     """What a reader of title-progress lets through."""
@@ -44,6 +49,11 @@ class Outcome(NamedTuple):
     """Records that were sent twice with two bodies."""
     lineages: dict[bytes, list[str]]
     """Every place where a record of title-progress lies, and its lineage."""
+    titles: dict[str, Counts]
+    title_signals: dict[str, bytes]
+    """By id."""
+    unsent: list[str]
+    """Signals that a title's outbox holds and the topic does not."""
 
 
 def open_redis(settings: Settings) -> Any:
@@ -54,8 +64,13 @@ def open_redis(settings: Settings) -> Any:
     return redis.Redis.from_url(url)
 
 
-def outcome(settings: Settings) -> Outcome:
-    """What a run has left in Redis and on Kafka."""
+def outcome(settings: Settings, titles: Settings | None = None) -> Outcome:
+    """What a run has left in Redis and on Kafka.
+
+    Args:
+        settings: of its workers.
+        titles: of those that count titles, if these are others.
+    """
     topics, contradictions, records = settings.topics, [], Counter()
 
     def by_name(topic: str, name_of: Any) -> dict[Any, bytes]:
@@ -70,6 +85,9 @@ def outcome(settings: Settings) -> Outcome:
     revisions = by_name(topics.sessions, _revision)
     latest = {name: value for (name, _), value in sorted(revisions.items())}
     signals = by_name(topics.signals, lambda record: orjson.loads(record.value)["id"])
+    about = {name: body for name, body in signals.items() if _is_about_a_title(body)}
+    for name in about:
+        del signals[name]
     rejects = by_name(topics.rejects, lambda record: record.key.decode())
     told = read_topic(settings, topics.progress)
     records[topics.progress] = len(told)
@@ -81,7 +99,23 @@ def outcome(settings: Settings) -> Outcome:
         )
     progress = Counter(record.value for record in by_mark(told))
     keys = viewer_keys(settings)
-    return Outcome(keys, latest, signals, rejects, progress, records, contradictions, lineages)
+    counted = counted_titles(titles or settings)
+    unsent = sorted(body for body in counted.outboxes if body.encode() not in about.values())
+    return Outcome(
+        keys, latest, signals, rejects, progress, records, contradictions, lineages,
+        counted.counts, about, unsent,
+    )  # fmt: skip
+
+
+def counted_titles(settings: Settings) -> TitleKeys:
+    """What Redis holds of titles."""
+    with open_redis(settings) as client:
+        return title_keys(client, settings)
+
+
+def _is_about_a_title(signal: bytes) -> bool:
+    kind: str = orjson.loads(signal)["type"]
+    return kind.startswith(ABOUT_TITLES)
 
 
 def _revision(record: RawRecord) -> tuple[str, int]:
@@ -137,6 +171,11 @@ class Differences(NamedTuple):
     rejects_different: list[str]
     progress_missing: list[str]
     progress_doubled: list[str]
+    titles_lost: list[str]
+    """Counts of titles that are too low,"""
+    titles_doubled: list[str]
+    """and too high."""
+    titles_unsent: list[str]
     two_bodies: list[str]
 
     def counts(self) -> dict[str, int]:
@@ -167,12 +206,28 @@ def differences(found: Outcome, expected: Outcome) -> Differences:
         *_compared(found.rejects, expected.rejects),
         _traced(expected.progress - found.progress, found),
         _traced(found.progress - expected.progress, found),
+        *_counted(found.titles, expected.titles),
+        found.unsent + expected.unsent,
         found.contradictions + expected.contradictions,
     )
 
 
 def _traced(bodies: Iterable[bytes], found: Outcome) -> list[str]:
     return [f"{found.lineages.get(body)} {body.decode()}" for body in bodies]
+
+
+def _counted(
+    found: Mapping[str, Counts], expected: Mapping[str, Counts]
+) -> tuple[list[str], list[str]]:
+    lost, doubled = [], []
+    for title in sorted(found.keys() | expected.keys()):
+        ours, theirs = found.get(title, {}), expected.get(title, {})
+        for what in sorted(ours.keys() | theirs.keys()):
+            held, wanted = ours.get(what, 0), theirs.get(what, 0)
+            if held != wanted:
+                wrong = lost if held < wanted else doubled
+                wrong.append(f"{title}: {what} is {held} instead of {wanted}")
+    return lost, doubled
 
 
 def _compared(

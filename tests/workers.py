@@ -25,7 +25,7 @@ from kafka import KafkaProducer
 from pydantic import BaseModel, SecretStr
 
 from config.settings import Settings, TopicNames
-from consumers.feed import Feed
+from consumers.feed import Feed, ReaderError
 from hookpoint.topics import ensure_topics
 from producers.lanes import Lane
 from producers.send import BulkSender, partition_of
@@ -329,7 +329,14 @@ def absorbed(client: redis.Redis, settings: Settings, topic: str, ends: Ends) ->
 
 
 def settled(client: redis.Redis, settings: Settings, ends: Ends) -> bool:
-    """Whether all events up to ``ends`` are absorbed, and every timer due by then has fired."""
+    """Whether a run over the events up to ``ends`` is over; False while a server is away.
+
+    All are absorbed, every timer due by then has fired, and titles have taken in what follows.
+    """
+    return _events_settled(client, settings, ends) and titles_settled(client, settings)
+
+
+def _events_settled(client: redis.Redis, settings: Settings, ends: Ends) -> bool:
     topic, keys = settings.topics.events, Keys(settings.key_prefix)
     if not absorbed(client, settings, topic, ends):
         return False
@@ -341,6 +348,22 @@ def settled(client: redis.Redis, settings: Settings, ends: Ends) -> bool:
     except REDIS_AWAY:
         return False
     return True
+
+
+def titles_settled(client: redis.Redis, settings: Settings) -> bool:
+    """Whether the marks of title-progress have reached the last record there is by now."""
+    if "titles" not in settings.agents:
+        return True
+    topic = settings.topics.progress
+    try:
+        feed = Feed(settings, topic)
+        try:
+            beyond = feed.ends()
+        finally:
+            feed.close()
+    except ReaderError:
+        return False
+    return absorbed(client, settings, topic, {at: end - 1 for at, end in beyond.items() if end})
 
 
 def read_topic(settings: Settings, topic: str) -> list[RawRecord]:

@@ -35,4 +35,6 @@ def quiet(given, tmp_path_factory) -> Outcome:
         found = run.finish(worker)
     assert len(found.sessions) > 200
     assert len(found.signals) > 20
+    assert sum(map(len, found.titles.values())) > 1000
+    assert found.title_signals
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import redis
 from faults.supervisor import SteppingWorker
 from outcomes import Outcome, outcome
+from players import watched
 from pydantic import SecretStr
 from workers import (
     NEVER_IDLE_S,
@@ -22,8 +25,10 @@ from workers import (
 
 from config.settings import Settings, TopicNames
 from hookpoint.topics import ensure_topics
+from producers.records import Record
 from producers.simulator import Audience, AudienceOptions
 from streams.keys import Keys
+from streams.rules import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +40,17 @@ OPTIONS = AudienceOptions(
 )
 PARTITIONS = 2
 SESSION_TIMEOUT_S = 2.5
+RULES = Rules(least_viewers=1)
+"""Of so small an audience nothing would ever be said of a title."""
 TICK_S = OPTIONS.end_s + 40 * 86_400.0
 """Past every timer: the last signals, the settling of tastes, the shrinking of progress."""
 OUTAGE, OVER = "outage, waiting for it to end", "outage is over"
 OWN = uuid.uuid4().hex[:10]
 ROLES = ("sessions", "signals", "progress", "rejects")
+
+
+CROWD, CROWDED, EVERY_S = 45, 4, 400.0
+"""In the end so many new viewers begin each of so many series, one after the other: a burst."""
 
 
 class Input(NamedTuple):
@@ -63,6 +74,7 @@ def settings_of(stack: Stack, names: dict[str, str], run: str, **more: Any) -> S
         key_prefix=f"{run}:",
         session_timeout_s=SESSION_TIMEOUT_S,
         idle_after_s=NEVER_IDLE_S,
+        rules=RULES,
         # Many slices, so that there are many places to die in.
         **{"partitions": PARTITIONS, "slice_max": 300, "outage_max_s": 60.0, **more},
     )
@@ -115,6 +127,20 @@ class Run:
         return outcome(self.settings)
 
 
+@cache
+def records() -> list[Record]:
+    """All events: an invented audience, and in the end a crowd."""
+    audience = Audience(OPTIONS)
+    series = [it["title_id"] for it in audience.catalogue() if it["kind"] == "series"]
+    crowd = [
+        Record(event["subject"].encode(), orjson.dumps(event), OPTIONS.end_s)
+        for number in range(CROWD)
+        for title in series[:CROWDED]
+        for event in watched(f"new-{title}-{number}", title, 1, OPTIONS.end_s + number * EVERY_S)
+    ]
+    return [*audience.records(), *crowd]
+
+
 def give_input(stack: Stack, folder: Path) -> Input:
     """Send catalogue and events; a first run, ``first``, learns the catalogue."""
     audience = Audience(OPTIONS)
@@ -128,7 +154,7 @@ def give_input(stack: Stack, folder: Path) -> Input:
     with first.worker() as worker:
         worker.wait_for("the catalogue", first.knows_titles)
         assert worker.stop()[0] == 0
-    events = send_events(settings, audience.records(), TICK_S)
+    events = send_events(settings, records(), TICK_S)
     assert sum(events.values()) > 20_000
     return Input(stack, names, titles, events)
 

@@ -9,7 +9,9 @@ Commands come on standard input, one a line::
 
 The steps, in the order of a slice: ``claim``, ``write`` (viewers in Redis), ``publish``, ``mark``,
 ``handle`` (all done but the ack); and ``timer`` (a ``write`` of viewers whose timers have fired,
-nothing of it published yet). The worker dies when its input ends: it never outlives the test.
+nothing of it published yet). Those of the titles agent are called ``title-claim``, ``title-write``
+and so on; it publishes only where something is decided about a title. The worker dies when its
+input ends: it never outlives the test.
 """
 
 from __future__ import annotations
@@ -75,29 +77,46 @@ class Traps:
 
 FIRING: ContextVar[bool] = ContextVar("FIRING", default=False)
 """Whether timers are part of what is being written."""
+OF_A_TITLE: ContextVar[bool] = ContextVar("OF_A_TITLE", default=False)
+"""Whether it is the titles agent that is at work."""
 
 
 def set_traps(traps: Traps) -> None:
     """Let the worker's own classes say which steps they take."""
     # Here, not above: after the clock.
+    from config.settings import Settings  # noqa: PLC0415
+    from streams.worker.audience_lanes import AudienceLane  # noqa: PLC0415
+    from streams.worker.audience_store import RedisAudienceStore  # noqa: PLC0415
     from streams.worker.lane import Lane  # noqa: PLC0415
     from streams.worker.publisher import Publisher  # noqa: PLC0415
     from streams.worker.redis_store import RedisStore  # noqa: PLC0415
 
-    after(RedisStore, "claim", lambda _: traps.passed("claim"))
-    after(RedisStore, "move_mark", lambda _: traps.passed("mark"))
-    after(Lane, "handle", lambda _: traps.passed("handle"))
+    progress = Settings().topics.progress
+
+    def passed(step: str, *, of_a_title: bool | None = None) -> None:
+        title = OF_A_TITLE.get() if of_a_title is None else of_a_title
+        traps.passed(f"title-{step}" if title else step)
+
+    def claimed(sources: list[Any]) -> None:
+        passed("claim", of_a_title=any(topic == progress for topic, _ in sources))
+
+    after(RedisStore, "claim", claimed)
+    after(RedisStore, "move_mark", lambda _: passed("mark"))
+    after(Lane, "handle", lambda _: passed("handle"))
+    after(AudienceLane, "handle", lambda _: passed("handle", of_a_title=True))
 
     def written(writes: list[Any]) -> None:
         if writes:
-            traps.passed("write")
+            passed("write")
             if FIRING.get():
-                traps.passed("timer")
+                passed("timer")
 
     after(RedisStore, "write", written)
-    after(Publisher, "publish", lambda outs: outs and traps.passed("publish"))
-    during(Lane, "_attempt", lambda _decoded, inner, *_: bool(inner))
-    during(Lane, "_attempt_timers", lambda *_: True)
+    after(RedisAudienceStore, "write", written)
+    after(Publisher, "publish", lambda outs: outs and passed("publish"))
+    during(Lane, "_attempt", FIRING, lambda _decoded, inner, *_: bool(inner))
+    during(Lane, "_attempt_timers", FIRING, lambda *_: True)
+    during(AudienceLane, "_attempt", OF_A_TITLE, lambda *_: True)
 
 
 def after(owner: type, name: str, tell: Callable[[Any], object]) -> None:
@@ -114,16 +133,16 @@ def after(owner: type, name: str, tell: Callable[[Any], object]) -> None:
     setattr(owner, name, wrapped)
 
 
-def during(owner: type, name: str, fires: Callable[..., bool]) -> None:
-    """Have ``FIRING`` set while a method runs, if its arguments say that timers are fired."""
+def during(owner: type, name: str, variable: ContextVar[bool], holds: Callable[..., bool]) -> None:
+    """Have ``variable`` set while a method runs, if its arguments say so."""
     method = getattr(owner, name)
 
     async def wrapped(self: Any, *args: Any) -> Any:
-        token = FIRING.set(fires(*args))
+        token = variable.set(holds(*args))
         try:
             return await method(self, *args)
         finally:
-            FIRING.reset(token)
+            variable.reset(token)
 
     setattr(owner, name, wrapped)
 

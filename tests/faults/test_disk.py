@@ -6,7 +6,7 @@ import resource
 
 import pytest
 from brokers import an_apache_kafka
-from faults.runs import OPTIONS, TICK_S, Run, with_catalogue
+from faults.runs import OPTIONS, TICK_S, Run, records, with_catalogue
 from outcomes import assert_equal
 from workers import send_events, send_titles, wait_until
 
@@ -32,9 +32,9 @@ def test_a_worker_outlasts_a_broker_s_full_disk_or_ends_with_a_word_and_nothing_
     ):
         limits = {"outage_max_s": PATIENCE_S, "io_timeout_s": 2.0}
         run = with_catalogue(Run(given, tmp_path, "disk", stack=stack, **limits))
-        audience, (node,) = Audience(OPTIONS), kafka.nodes
-        send_titles(run.settings, audience.catalogue())
-        assert send_events(run.settings, audience.records(), TICK_S) == given.events
+        (node,) = kafka.nodes
+        send_titles(run.settings, Audience(OPTIONS).catalogue())
+        assert send_events(run.settings, records(), TICK_S) == given.events
         with run.worker() as worker:
             worker.wait_for("some events", lambda: run.progress() > 0.2)
             resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (NO_ROOM, NO_ROOM))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from brokers import an_apache_kafka
 from faults.proxy import Proxy
-from faults.runs import OPTIONS, OUTAGE, TICK_S, Run, with_catalogue
+from faults.runs import OPTIONS, OUTAGE, TICK_S, Run, records, with_catalogue
 from outcomes import assert_equal
 from workers import send_events, send_titles
 
@@ -63,9 +63,8 @@ def test_connections_to_kafka_that_are_reset_are_made_anew(given, quiet, tmp_pat
         node.advertised_port = link.port
         with kafka, Stack(existing=Existing(link.address, given.stack.redis_url)) as stack:
             run = with_catalogue(Run(given, tmp_path, "reset-kafka", stack=stack))
-            audience = Audience(OPTIONS)
-            send_titles(run.settings, audience.catalogue())
-            assert send_events(run.settings, audience.records(), TICK_S) == given.events
+            send_titles(run.settings, Audience(OPTIONS).catalogue())
+            assert send_events(run.settings, records(), TICK_S) == given.events
             with run.worker() as worker:
                 cut_now_and_then(run, worker, link)
                 assert_equal(run.finish(worker), quiet)

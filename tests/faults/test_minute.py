@@ -6,7 +6,7 @@ import time
 
 import pytest
 from brokers import an_apache_kafka
-from faults.runs import OPTIONS, TICK_S, Run, with_catalogue
+from faults.runs import OPTIONS, TICK_S, Run, records, with_catalogue
 from outcomes import assert_equal
 from readiness import Readiness, cpu_share
 from workers import send_events, send_titles, wait_until
@@ -36,9 +36,9 @@ def test_a_minute_without_kafka_and_redis_is_waited_out(given, quiet, tmp_path):
     ):
         limits = {"outage_max_s": 300.0, "io_timeout_s": 5.0, "web_port": free_port()}
         run = with_catalogue(Run(given, tmp_path, "minute", stack=stack, **limits))
-        audience, (node,) = Audience(OPTIONS), kafka.nodes
-        send_titles(run.settings, audience.catalogue())
-        assert send_events(run.settings, audience.records(), TICK_S) == given.events
+        (node,) = kafka.nodes
+        send_titles(run.settings, Audience(OPTIONS).catalogue())
+        assert send_events(run.settings, records(), TICK_S) == given.events
         with run.worker() as worker:
             readiness = Readiness(run.settings, worker)
             worker.wait_for("some events", lambda: run.progress() > 0.2)

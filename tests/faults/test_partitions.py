@@ -32,14 +32,14 @@ def stack():
 
 
 def contents(settings):
-    """What does not count how often it was written: profiles, and sessions without revisions."""
+    """What does not count how often it was written: of sessions, all but their revisions."""
     found = outcome(settings)
     assert found.contradictions == []
     profiles = {name: it for name, it in found.keys.items() if not name.startswith("state:")}
     sessions = {
         name: orjson.loads(body) | {"revision": None} for name, body in found.sessions.items()
     }
-    return profiles, sessions, sorted(found.signals.values())
+    return profiles, sessions, sorted(found.signals.values()), found.titles
 
 
 def run(stack, folder, partitions, between):

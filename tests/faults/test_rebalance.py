@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 import redis
 from brokers import a_stack
+from outcomes import outcome
 from players import a_run
 from service import DAY_S, LONG_AGO_S
+from title_counts import titles_in
 from workers import WorkerProcess, own_settings, sending, settled, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(170)]
 
 REQUEST_S = 8.0
 """What Faust gives a seek with the settings below: five seconds more than the session timeout."""
-ASSIGNED, HALF = "partitions assigned", '{"events":2,"titles":2,"event":"partitions assigned"'
+ASSIGNED = "partitions assigned"
+HALF = '{"events":2,"progress":2,"titles":2,"event":"partitions assigned"'
 
 
 def test_a_redis_that_is_away_for_longer_than_a_rebalance_may_take_is_waited_for(tmp_path):
@@ -45,3 +48,6 @@ def test_a_redis_that_is_away_for_longer_than_a_rebalance_may_take_is_waited_for
                 ends = sender.ends[settings.topics.events]
                 first.wait_for("the events", lambda: settled(client, settings, ends), 2 * REQUEST_S)
                 assert first.stop()[0] == 0, first.tail()
+            (season,) = titles_in(client, settings)["dark"].engagement.seasons.values()
+            assert season.began == 1
+            assert season.episodes[1].sessions == len(outcome(settings).sessions)

@@ -12,6 +12,7 @@ from faults.supervisor import SteppingWorker
 from players import a_run
 from pydantic import SecretStr
 from service import LONG_AGO_S
+from title_counts import titles_in
 from workers import own_settings, sending, settled, wait_until
 
 from config.settings import Settings
@@ -55,6 +56,43 @@ def test_writes_that_redis_has_forgotten_since_the_last_move_of_a_mark_are_made_
             worker.wait_for("the rest", lambda: settled(client, settings, ends))
             assert client.exists(state), worker.tail()
             assert worker.stop()[0] == 0
+
+
+def test_a_title_that_redis_has_forgotten_since_its_mark_last_moved_counts_again_and_once(tmp_path):
+    with Stack(redis_options=OPTIONS, existing=Existing(kafka_bootstrap=bootstrap())) as stack:
+        settings = own_settings(stack, partitions=1)
+        log = stack.redis.folder / "appendonly.aof"
+        with (
+            redis.Redis.from_url(stack.redis_url) as client,
+            sending(settings) as sender,
+            SteppingWorker(settings, tmp_path, name="worker") as worker,
+        ):
+            process = psutil.Process(worker.process.pid)
+            sender.events(a_run("before", LONG_AGO_S))
+            ends = sender.ends[settings.topics.events]
+            worker.wait_for("the first events", lambda: settled(client, settings, ends))
+            worker.tell("freeze mark 1")
+            worker.tell("freeze title-write 1")
+            sender.events(a_run("lost", LONG_AGO_S))
+            wait_until("the viewers' mark", lambda: process.status() == psutil.STATUS_STOPPED)
+            shutil.copyfile(log, tmp_path / "older.aof")
+            worker.resume()
+            wait_until("its write", lambda: process.status() == psutil.STATUS_STOPPED)
+            assert viewers_of_dark(client, settings) == 2
+            stack.redis.kill()
+            shutil.copyfile(tmp_path / "older.aof", log)
+            stack.redis.start()
+            assert viewers_of_dark(client, settings) == 1
+            worker.resume()
+            worker.wait_for("the rest", lambda: settled(client, settings, ends))
+            assert viewers_of_dark(client, settings) == 2, worker.tail()
+            assert worker.stop()[0] == 0
+
+
+def viewers_of_dark(client, settings):
+    """How many began its first season, by what is counted of it."""
+    (season,) = titles_in(client, settings)["dark"].engagement.seasons.values()
+    return season.began
 
 
 async def test_a_redis_that_was_started_again_is_noticed_once_and_then_gone_on_with(tmp_path):

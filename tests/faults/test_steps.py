@@ -13,8 +13,12 @@ from streams.worker.run import FAILED
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(170)]
 
-STEPS = {"claim": 1, "write": 3, "publish": 2, "mark": 4, "timer": 2, "handle": 3}
-"""After which step, and after how many times; see ``stepping_worker``."""
+STEPS = {
+    "claim": 1, "write": 3, "publish": 2, "mark": 4, "timer": 2, "handle": 3,
+    "title-claim": 1, "title-write": 3, "title-mark": 4, "title-handle": 3, "title-publish": 1,
+}  # fmt: skip
+"""After which step, and after how many times; see ``stepping_worker``. Only at the very end is
+something decided about a title, and published."""
 
 
 def test_workers_that_die_after_each_step_in_turn_lose_and_double_nothing(start, quiet):
@@ -29,7 +33,7 @@ def test_workers_that_die_after_each_step_in_turn_lose_and_double_nothing(start,
         assert_equal(run.finish(worker), quiet)
 
 
-@pytest.mark.parametrize("step", ["write", "publish"])
+@pytest.mark.parametrize("step", ["write", "publish", "title-write", "title-publish"])
 def test_a_worker_that_freezes_after_a_step_is_fenced_when_it_wakes(start, quiet, step):
     """It has its decision in hand: the next thing that it does is for nothing, or known already."""
     run = start(f"frozen-{step}")

@@ -16,6 +16,7 @@ from workers import wait_until
 from hookpoint.redis_cluster import RedisCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hookpoint.servers import RedisServer
@@ -33,19 +34,27 @@ def cluster_storm(brokers: Brokers, folder: Path, given: Given, seed: int, act: 
     with RedisCluster(replicas=1, redis_options=OPTIONS, data_dir=folder / "cluster") as cluster:
         more = {"redis_cluster": True, "redis_replicas": 1, "slice_max": SLICE_MAX}
         run = Run(brokers.bootstrap, cluster.redis_url, "cluster", **more)
+        beside = run.of_titles()
         with run.look() as client:
             given.put_into(run, client)
-            with Supervisor(run.settings, folder, lambda: run.marks(client)) as workers:
+            given.put_catalogue(beside, client)
+            with (
+                Supervisor(run.settings, folder, lambda: run.marks(client)) as workers,
+                Supervisor(beside.settings, folder, lambda: beside.marks(client)) as titles,
+            ):
                 for _ in range(WORKERS):
                     workers.add()
+                titles.add()
                 for low, high in MOMENTS:
                     share = rng.uniform(low, high)
                     _wait(workers, f"{share:.0%}", lambda at=share: _far(run, client, given) > at)
-                    act.faults.append(_lose_a_primary(cluster, workers, rng, began))
+                    act.faults.append(_lose_a_primary(cluster, (workers, titles), rng, began))
                 _wait(workers, "the end", lambda: run.is_through(client, given.ends))
-                workers.stop_all()
-                tell_of(workers, act)
-        return outcome(run.settings)
+                _wait(titles, "the titles", lambda: beside.has_heard_all(client))
+                for supervisor in (workers, titles):
+                    supervisor.stop_all()
+                tell_of((workers, titles), act)
+        return outcome(run.settings, beside.settings)
 
 
 def _wait(workers: Supervisor, what: str, condition: Any) -> None:
@@ -66,19 +75,21 @@ def _far(run: Run, client: Any, given: Given) -> float:
 
 
 def _lose_a_primary(
-    cluster: RedisCluster, workers: Supervisor, rng: random.Random, began: float
+    cluster: RedisCluster, killed: Sequence[Supervisor], rng: random.Random, began: float
 ) -> Done:
     done = Done("Redis primary killed", time.monotonic() - began)
     primary = rng.choice([node for node in cluster.nodes if cluster.is_primary(node)])
     replica = wait_until("its replica", lambda: cluster.replica_of(primary))
     primary.kill()
-    post = rng.choice(wait_until("a worker", workers.running))
-    post.worker.kill()
+    posts = [rng.choice(wait_until("a worker", workers.running)) for workers in killed]
+    for post in posts:
+        post.worker.kill()
     promoted_s = _promotion(cluster, replica)
     primary.start()
     cluster.wait_until_ok()
     done.ended_s = time.monotonic() - began
-    done.said = f"and {post.name}; its replica took over after {promoted_s:.1f} s"
+    names = " and ".join(post.name for post in posts)
+    done.said = f"and {names}; its replica took over after {promoted_s:.1f} s"
     return done
 
 

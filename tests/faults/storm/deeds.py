@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Do = Callable[[World, random.Random], str]
 
 STEPS = ("claim", "write", "publish", "mark", "handle", "timer")
+TITLE_STEPS = ("claim", "write", "publish", "mark", "handle")
 STEP_WITHIN_S = 60.0
 """Kafka may be away just then."""
 NOBODY_S = 15.0
@@ -33,11 +34,15 @@ DAY_S = 86_400
 
 
 class Deed(NamedTuple):
-    """One kind of fault: what it is done to, how long it takes (seconds, roughly), and how."""
+    """One kind of fault: what it is done to, how long it takes (seconds, roughly), and how.
+
+    ``of_titles``: to the workers that do titles, beside what happens to the others.
+    """
 
     name: str
     seconds: float
     do: Do
+    of_titles: bool = False
 
 
 def _someone(world: World, rng: random.Random) -> Post:
@@ -71,7 +76,7 @@ def kill_at(step: str) -> Do:
         while time.monotonic() < deadline:
             post = _someone(world, rng)
             count = rng.randint(1, 4)
-            if step == "claim":  # each takes its partitions when it starts
+            if step.endswith("claim"):  # each takes its partitions when it starts
                 count = 1
                 _replace(world, post, deadline)
             process = post.worker.process
@@ -108,21 +113,25 @@ def freeze_worker(world: World, rng: random.Random) -> str:
     return post.name
 
 
-def freeze_between_write_and_publish(world: World, rng: random.Random) -> str:
-    """So that the first thing it does as a zombie is to publish, and the next to move a mark."""
-    deadline = time.monotonic() + STEP_WITHIN_S
-    while time.monotonic() < deadline:
-        post = _someone(world, rng)
-        process = psutil.Process(post.worker.process.pid)
-        post.worker.tell("freeze write 1")
-        with suppress(psutil.NoSuchProcess):
-            while time.monotonic() < deadline:
-                if process.status() == psutil.STATUS_STOPPED:
-                    world.wait(SESSION_TIMEOUT_S + rng.uniform(2, 3))
-                    post.worker.resume()
-                    return post.name
-                time.sleep(0.02)
-    raise _nobody_got_to(world, "write")
+def freeze_at(step: str) -> Do:
+    """After a write, the first thing it does as a zombie is to publish, the next to move a mark."""
+
+    def do(world: World, rng: random.Random) -> str:
+        deadline = time.monotonic() + STEP_WITHIN_S
+        while time.monotonic() < deadline:
+            post = _someone(world, rng)
+            process = psutil.Process(post.worker.process.pid)
+            post.worker.tell(f"freeze {step} 1")
+            with suppress(psutil.NoSuchProcess):
+                while time.monotonic() < deadline:
+                    if process.status() == psutil.STATUS_STOPPED:
+                        world.wait(SESSION_TIMEOUT_S + rng.uniform(2, 3))
+                        post.worker.resume()
+                        return post.name
+                    time.sleep(0.02)
+        raise _nobody_got_to(world, step)
+
+    return do
 
 
 def join(world: World, rng: random.Random) -> str:
@@ -280,7 +289,7 @@ DEEDS = (
     *(Deed(f"worker killed after {step}", 3.0, kill_at(step)) for step in STEPS),
     Deed("worker told to stop", 1.5, stop_worker),
     Deed("worker frozen", 6.0, freeze_worker),
-    Deed("worker frozen after write", 6.5, freeze_between_write_and_publish),
+    Deed("worker frozen after write", 6.5, freeze_at("write")),
     Deed("worker joins", 7.0, join),
     Deed("clock of a worker jumps", 4.0, jump_clock),
     Deed("Kafka node killed", 6.0, kill_a_node),
@@ -296,4 +305,13 @@ DEEDS = (
     Deed("Redis full", 2.5, fill_redis),
     Deed("Redis a replica", 2.5, replica_redis),
     Deed("Redis without replicas", 2.5, lonely_redis),
+    Deed("titles worker killed", 1.0, kill_worker, of_titles=True),
+    Deed("two titles workers killed", 2.0, kill_two, of_titles=True),
+    *(
+        Deed(f"titles worker killed after {step}", 3.0, kill_at(f"title-{step}"), of_titles=True)
+        for step in TITLE_STEPS
+    ),
+    Deed("titles worker told to stop", 1.5, stop_worker, of_titles=True),
+    Deed("titles worker frozen", 6.0, freeze_worker, of_titles=True),
+    Deed("titles worker frozen after write", 6.5, freeze_at("title-write"), of_titles=True),
 )

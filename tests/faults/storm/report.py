@@ -21,6 +21,9 @@ WORDS = {
     "signals missing": ("signals_missing",),
     "signals too many": ("signals_extra",),
     "progress missing": ("progress_missing",),
+    "titles lost": ("titles_lost",),
+    "titles doubled": ("titles_doubled",),
+    "titles' signals not sent": ("titles_unsent",),
     "with another body": (
         "sessions_different", "signals_different", "rejects_different", "two_bodies",
     ),

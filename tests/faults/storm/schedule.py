@@ -1,4 +1,7 @@
-"""Which fault comes when: every kind once, in an order and with overlaps that the seed decides."""
+"""Which fault comes when: every kind once, in an order and with overlaps that the seed decides.
+
+Those of the workers that do titles come in the same time, spread over it.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,16 @@ def plan(deeds: Sequence[Deed], rng: random.Random, begins_s: float) -> list[Pla
     return planned
 
 
+def spread(deeds: Sequence[Deed], rng: random.Random, over: Sequence[Planned]) -> list[Planned]:
+    """Every deed once, all within the time that others are planned for."""
+    order = list(deeds)
+    rng.shuffle(order)
+    begins_s, ends_s = over[0].at_s, over[-1].at_s
+    every_s = (ends_s - begins_s) / max(1, len(order))
+    times = [begins_s + (number + rng.random()) * every_s for number in range(len(order))]
+    return [Planned(at_s, deed) for at_s, deed in zip(times, order, strict=True)]
+
+
 def lasts_s(planned: Sequence[Planned]) -> float:
     """When the last fault is over, if all goes by the plan."""
     return max(at_s + deed.seconds for at_s, deed in planned)
@@ -64,7 +77,7 @@ class Schedule:
         """
         for at_s, deed in self.planned:
             while time.monotonic() - began < at_s:
-                self.world.workers.check()
+                self.world.check()
                 time.sleep(0.05)
             record = Done(deed.name, time.monotonic() - began)
             self.done.append(record)
@@ -73,14 +86,15 @@ class Schedule:
             self._threads.append(thread)
         for thread in self._threads:
             thread.join(OVER_WITHIN_S)
-        self.world.workers.check()
+        self.world.check()
         undone = [f"{it.name}: {it.said or 'not over'}" for it in self.done if not it.ended_s]
         undone += [f"{it.name}: {it.said}" for it in self.done if it.failed]
         assert not undone, "\n".join(undone)
 
     def _do(self, deed: Deed, record: Done, began: float) -> None:
+        world = self.world.beside if deed.of_titles else self.world
         try:
-            record.said = deed.do(self.world, random.Random(f"{self.seed} {deed.name}"))
+            record.said = deed.do(world, random.Random(f"{self.seed} {deed.name}"))
         except Exception as problem:  # noqa: BLE001 - told by ``carry_out``, in another thread
             record.said, record.failed = f"{type(problem).__name__}: {problem}", True
         record.ended_s = time.monotonic() - began

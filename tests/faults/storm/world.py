@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import threading
 import time
@@ -15,13 +16,14 @@ from faults.proxy import Proxy
 from faults.supervisor import Supervisor
 from outcomes import open_redis
 from pydantic import SecretStr
-from workers import NEVER_IDLE_S, REDIS_AWAY, Ends, absorbed, marks, settled
+from workers import NEVER_IDLE_S, REDIS_AWAY, Ends, absorbed, marks, settled, titles_settled
 
-from config.settings import Settings, TopicNames
+from config.settings import Agent, Settings, TopicNames
 from hookpoint.apache import ApacheKafka
 from hookpoint.servers import RedisServer
 from hookpoint.topics import ensure_topics
 from streams.keys import Keys
+from streams.rules import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,13 @@ IO_TIMEOUT_S = 4.0
 OUTAGE_MAX_S = 60.0
 SLICE_MAX = 400
 """Small, so that there are many places to die in."""
+VIEWERS: frozenset[Agent] = frozenset({"viewers", "catalogue"})
+TITLES: frozenset[Agent] = frozenset({"titles", "catalogue"})
+"""Viewers' signals are compared byte for byte, and rest on curves: these are made by hand, where
+the titles agent would put its own. So it runs beside, under a prefix of its own."""
 OWN_ROLES = ("sessions", "signals", "progress", "rejects")
+RULES = Rules(least_viewers=1)
+"""Of so small an audience little would ever be said of a title."""
 STARTS_FAST = ("-XX:TieredStopAtLevel=1",)
 KEPT = {"appendonly": "yes", "appendfsync": "always", "auto-aof-rewrite-percentage": "0"}
 
@@ -92,6 +100,7 @@ class Run:
             kafka_bootstrap=bootstrap,
             redis_url=SecretStr(redis_url),
             topics=TopicNames(**outputs),
+            agents=VIEWERS,
             partitions=PARTITIONS,
             replication=NODES,
             group=name,
@@ -104,6 +113,13 @@ class Run:
         )
         ensure_topics(self.settings)
 
+    def of_titles(self) -> Run:
+        """The same topics, for workers that do the titles of this run."""
+        name, beside = f"{self.settings.group}-titles", copy.copy(self)
+        own = {"agents": TITLES, "group": name, "key_prefix": f"{name}:", "rules": RULES}
+        beside.settings = self.settings.model_copy(update=own)
+        return beside
+
     def look(self, redis_url: str | None = None) -> Any:
         """A Redis client, which may go another way than the workers do."""
         if redis_url is None:
@@ -112,8 +128,10 @@ class Run:
 
     def marks(self, client: Any) -> Ends:
         """Last absorbed offset per partition; empty while Redis does not answer."""
+        topics = self.settings.topics
+        topic = topics.progress if "titles" in self.settings.agents else topics.events
         try:
-            return marks(client, self.settings, self.settings.topics.events)
+            return marks(client, self.settings, topic)
         except REDIS_AWAY:
             return {}
 
@@ -124,6 +142,10 @@ class Run:
     def is_through(self, client: Any, ends: Ends) -> bool:
         """Whether all events are in and all timers have fired."""
         return settled(client, self.settings, ends)
+
+    def has_heard_all(self, client: Any) -> bool:
+        """Whether all that there is of title-progress by now is in."""
+        return titles_settled(client, self.settings)
 
     def give_curves(self, client: Any, titles: list[dict[str, Any]]) -> int:
         """Put hand-made audience curves in for every other series. Returns how many."""
@@ -179,11 +201,26 @@ class World:
             self.workers = opening.enter_context(
                 Supervisor(self.run.settings, self.folder, lambda: self.run.marks(self.client))
             )
+            self.beside = copy.copy(self)
+            """The same world, as faults of the workers that do titles see it."""
+            titles = self.beside.run = self.run.of_titles()
+            self.beside.workers = opening.enter_context(
+                Supervisor(titles.settings, self.folder, lambda: titles.marks(self.client))
+            )
             self._open = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def check(self) -> None:
+        """Raise what has broken the run, if anything has."""
+        self.workers.check()
+        self.beside.workers.check()
+
+    def tails(self) -> str:
+        """The ends of all logs."""
+        return f"{self.workers.tails()}\n\n{self.beside.workers.tails()}"
 
     def tokens(self) -> dict[int, bytes]:
         """Who has claimed each partition."""
