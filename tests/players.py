@@ -65,6 +65,17 @@ def watched(viewer: str, title_id: str, episode: int, time_s: float, **data: Any
     ]
 
 
+def a_crowd(title_id: str, viewers: int, begin_s: float, every_s: float) -> list[Any]:
+    """New viewers who watch the first episode, one beginning after the other."""
+    return [
+        event
+        for number in range(viewers)
+        for event in watched(
+            f"new-{title_id}-{begin_s:.0f}-{number}", title_id, 1, begin_s + number * every_s
+        )
+    ]
+
+
 def a_run(viewer: str, time_s: float) -> list[Any]:
     """One playback with every type of event: 2,500 of 2,700 seconds in 2,000 seconds."""
     steps: list[tuple[str, float, float, dict[str, Any]]] = [

@@ -10,7 +10,7 @@ import orjson
 import redis
 from faults.supervisor import SteppingWorker
 from outcomes import Outcome, outcome
-from players import watched
+from players import a_crowd
 from pydantic import SecretStr
 from workers import (
     NEVER_IDLE_S,
@@ -134,9 +134,8 @@ def records() -> list[Record]:
     series = [it["title_id"] for it in audience.catalogue() if it["kind"] == "series"]
     crowd = [
         Record(event["subject"].encode(), orjson.dumps(event), OPTIONS.end_s)
-        for number in range(CROWD)
         for title in series[:CROWDED]
-        for event in watched(f"new-{title}-{number}", title, 1, OPTIONS.end_s + number * EVERY_S)
+        for event in a_crowd(title, CROWD, OPTIONS.end_s, EVERY_S)
     ]
     return [*audience.records(), *crowd]
 

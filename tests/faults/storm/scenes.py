@@ -106,7 +106,9 @@ def storm(
     for workers in both:
         workers.stop_all()
     tell_of(both, act)
-    return outcome(world.run.settings, world.beside.run.settings)
+    found = outcome(world.run.settings, world.beside.run.settings)
+    act.measured["signals of titles"] = len(found.title_signals)
+    return found
 
 
 def a_plan(deeds: Sequence[Deed], seed: int, rng: random.Random) -> list[Planned]:

@@ -7,17 +7,24 @@ overtake each other wherever the broker was in trouble; a share is sent again on
 from __future__ import annotations
 
 import asyncio
+import heapq
 import random
 import threading
 import time
+from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import orjson
+from players import a_crowd
 from workers import Ends
 
 from producers.send import BulkSender
 from producers.simulator import Audience, AudienceOptions, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from config.settings import Settings
 
 DAY_S = 86_400.0
@@ -27,6 +34,10 @@ EVERY_S = 0.1
 HELD_BACK = 0.03
 """This share is not sent before ``finish``, so that no fault comes when all is over."""
 AGAIN_AFTER_S = 8.0
+CROWD, CROWDS = 60, 12
+CROWDS_FROM_S, CROWDS_EVERY_S, BEGIN_EVERY_S = 48 * 3600.0, 4 * 3600.0, 50.0
+"""From two days before the end on, now this series and now that one draws a crowd: without a burst
+nothing would be decided about a title within a week."""
 
 
 def audience(viewers: int, seed: int) -> Audience:
@@ -36,6 +47,29 @@ def audience(viewers: int, seed: int) -> Audience:
         messy_share=0.4, late_share=0.1, keep_truth=False,
     )  # fmt: skip
     return Audience(options)
+
+
+def records(audience: Audience) -> Iterator[Record]:
+    """All that the audience and the crowds send, in order of time."""
+    series = [it["title_id"] for it in audience.catalogue() if it["kind"] == "series"]
+    begin_s = audience.options.end_s - CROWDS_FROM_S
+    crowds = [
+        _record(event)
+        for number in range(CROWDS)
+        for event in a_crowd(
+            series[-1 - number % len(series)],
+            CROWD,
+            begin_s + number * CROWDS_EVERY_S,
+            BEGIN_EVERY_S,
+        )
+    ]
+    by_time = attrgetter("time_s")
+    return heapq.merge(audience.records(), sorted(crowds, key=by_time), key=by_time)
+
+
+def _record(event: dict[str, str]) -> Record:
+    time_s = datetime.fromisoformat(event["time"]).timestamp()
+    return Record(event["subject"].encode(), orjson.dumps(event), time_s)
 
 
 class Stream:
@@ -60,7 +94,7 @@ class Stream:
         self._lasts_s = lasts_s
         self._rng = rng
         self._shares: list[list[Record]] = [[] for _ in range(SENDERS)]
-        for record in audience.records():
+        for record in records(audience):
             self._shares[rng.randrange(SENDERS)].append(record)
         self._go_on = threading.Event()
         self._dropped = False
