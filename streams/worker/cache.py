@@ -20,13 +20,25 @@ if TYPE_CHECKING:
 
 
 class Entry:
-    """A viewer, and when the store's index of timers will next look at them."""
+    """A viewer, and when the store's index of timers will next look at them.
 
-    __slots__ = ("indexed_ms", "viewer")
+    Each source has an index of its own, and a viewer's records may lie in several. Only what the
+    last source is known to have is kept: another's is at worst told once more.
+    """
+
+    __slots__ = ("_indexed_ms", "_source", "viewer")
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
-        self.indexed_ms = NEVER
+        self._source, self._indexed_ms = "", NEVER
+
+    def indexed_ms(self, source: str) -> int:
+        """When the index of ``source`` looks at the viewer at the latest; NEVER if unknown."""
+        return self._indexed_ms if source == self._source else NEVER
+
+    def indexed(self, source: str, at_ms: int) -> None:
+        """The index of ``source`` looks at the viewer at ``at_ms`` or before."""
+        self._source, self._indexed_ms = source, at_ms
 
 
 class Cache:

@@ -225,12 +225,13 @@ class Lane:
                     put[entry.viewer.name] = time_ms
                 else:
                     drop.append(entry.viewer.name)
-            elif time_ms < min(entry.indexed_ms, NEVER):
+            elif time_ms < min(entry.indexed_ms(self.name), NEVER):
                 lower[entry.viewer.name] = time_ms
         due = await self._move_mark(mark, Timers(lower, put, drop))
         for entry, time_ms in zip(entries, times, strict=True):
             looked = entry.viewer.name in looked_at
-            entry.indexed_ms = time_ms if looked else min(entry.indexed_ms, time_ms)
+            known_ms = NEVER if looked else entry.indexed_ms(self.name)
+            entry.indexed(self.name, min(known_ms, time_ms))
         return due
 
     def _next_look(self, viewer: Viewer, mark: Mark, told_ms: int) -> int:
@@ -326,7 +327,7 @@ class Lane:
         drop = [name for name, at in named if at >= NEVER]
         due = await self._move_mark(self.mark, Timers({}, put, drop))
         for entry, at in zip(entries, times, strict=True):
-            entry.indexed_ms = at
+            entry.indexed(self.name, at)
             entry.viewer.forget_sent(self.name, self.mark.offset, told_ms)
         return due
 

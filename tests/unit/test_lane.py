@@ -1,4 +1,4 @@
-"""One partition's work, cut off between two steps: what was said is said again, and only that."""
+"""What a lane says, it says once: cut off between two steps, or beside another of the viewer's."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from players import an_event
 
 from config.settings import Settings
 from streams.catalogue import Catalogue
+from streams.signals import SESSIONS, Out
 from streams.viewing import knots
 from streams.viewing.context import Context
 from streams.worker.cache import Cache
 from streams.worker.lane import Lane, Shell
-from streams.worker.store import Kept, Mark, MemoryStore
+from streams.worker.store import Kept, Mark, MemoryStore, Source
 
 SOURCE = ("playback-events", 0)
+OTHER = ("playback-events", 1)
 NOON_S = 1_750_000_000.0
 
 
@@ -31,12 +33,19 @@ class Paper:
 
     def __init__(self) -> None:
         self.letters: list[Any] = []
+        self.outs: list[Out] = []
         self.cut = False
 
-    async def publish(self, _outs: Any, letters: Any) -> None:
+    async def publish(self, outs: Any, letters: Any) -> None:
         if self.cut:
             raise PowerCut
         self.letters += letters
+        self.outs += [out for _, out in outs]
+
+    def sessions(self) -> list[str]:
+        """Playbacks whose summary went out, in order."""
+        bodies = [orjson.loads(out.body) for out in self.outs if out.topic == SESSIONS]
+        return [body["playback_id"] for body in bodies]
 
 
 class NoCurves:
@@ -51,23 +60,28 @@ async def once(call: Any, *args: Any) -> Any:
     return await call(*args)
 
 
-async def a_lane(kept: Kept, paper: Paper) -> Lane:
-    """A worker's lane that has just been given the partition."""
+async def lanes(kept: Kept, paper: Paper, *sources: Source) -> list[Lane]:
+    """Those of a worker that has just been given the partitions."""
     settings = Settings()
     store = MemoryStore(kept)
-    marks = await store.claim([SOURCE])
+    marks = await store.claim(sources)
     shell = Shell(
         settings, store, Cache(store, settings.rules, 100), paper, NoCurves(),
         lambda: Context(Catalogue(), settings.rules), once, lambda *_: None, asyncio.Event(),
     )  # fmt: skip
-    return Lane(shell, SOURCE, marks.get(SOURCE, Mark(-1, 0)))
+    return [Lane(shell, source, marks.get(source, Mark(-1, 0))) for source in sources]
 
 
-def records(*events: Any) -> list[Any]:
+async def a_lane(kept: Kept, paper: Paper) -> Lane:
+    [lane] = await lanes(kept, paper, SOURCE)
+    return lane
+
+
+def records(*events: Any, source: Source = SOURCE) -> list[Any]:
     return [
         SimpleNamespace(
-            topic=SOURCE[0], partition=SOURCE[1], offset=offset, key=event["subject"].encode(),
-            value=orjson.dumps(event), headers=(), timestamp=int(NOON_S * 1000) + 10**6,
+            topic=source[0], partition=source[1], offset=offset, key=event["subject"].encode(),
+            value=orjson.dumps(event), headers=(), timestamp=int(NOON_S * 1000) + 10**7,
         )
         for offset, event in enumerate(events)
     ]  # fmt: skip
@@ -89,3 +103,25 @@ async def test_a_refusal_that_rests_on_the_viewer_is_told_though_a_crash_came_fi
         (record.offset, "too_many", record.value) for record in given[2:]
     ]
     assert kept.marks[SOURCE].offset == 3
+
+
+async def test_silence_that_is_long_past_when_it_is_heard_of_is_told_by_any_partition() -> None:
+    """Another partition's index has the same viewer at the same time; this one's needs it too."""
+    paper = Paper()
+    first, second = await lanes(Kept(), paper, SOURCE, OTHER)
+    await first.handle(records(an_event("ann", "started", NOON_S, 0, playback_id="on tv")))
+    late = [
+        an_event("ann", "started", NOON_S + 3600, 0, playback_id="on tablet"),
+        an_event("ann", "started", NOON_S, 0, playback_id="on phone"),
+    ]
+    await second.handle(records(*late, source=OTHER))
+    assert paper.sessions() == ["on tv", "on phone"]
+
+
+async def test_a_playback_told_of_in_two_partitions_closes_in_the_one_where_time_goes_on() -> None:
+    paper = Paper()
+    first, second = await lanes(Kept(), paper, SOURCE, OTHER)
+    await first.handle(records(an_event("ann", "started", NOON_S, 0)))
+    more = [an_event("ann", "paused", NOON_S, 0), an_event("bob", "started", NOON_S + 3600, 0)]
+    await second.handle(records(*more, source=OTHER))
+    assert paper.sessions() == ["p-ann"]
