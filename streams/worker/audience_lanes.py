@@ -300,6 +300,10 @@ class AudienceLane:
             rules = self._shared.settings.rules
             for name, stored in zip(missing, await self._shared.titles.load(missing), strict=True):
                 self._cache[name] = load(name, stored.version, stored.parts, stored.out, rules)
+                if stored.version:
+                    # Whoever wrote it, this lane before an outage or another that died, may not
+                    # have come to report it.
+                    self._owed.add(name)
         found = []
         for name in names:
             title = self._cache[name] = self._cache.pop(name)  # now the latest used
@@ -309,8 +313,8 @@ class AudienceLane:
     def _forget(self, names: Iterable[str]) -> None:
         """Drop titles that may differ from the store."""
         for name in names:
-            self._cache.pop(name, None)
-            self._last.pop(name, None)
+            for kept in (self._cache, self._last, self._reported):
+                kept.pop(name, None)
             self._partly.discard(name)
 
     def _trim(self) -> None:
