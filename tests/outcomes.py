@@ -54,6 +54,8 @@ class Outcome(NamedTuple):
     """By id."""
     unsent: list[str]
     """Signals that a title's outbox holds and the topic does not."""
+    stale: list[str]
+    """Reports of titles that are not of the counts as they are."""
 
 
 def open_redis(settings: Settings) -> Any:
@@ -103,7 +105,7 @@ def outcome(settings: Settings, titles: Settings | None = None) -> Outcome:
     unsent = sorted(body for body in counted.outboxes if body.encode() not in about.values())
     return Outcome(
         keys, latest, signals, rejects, progress, records, contradictions, lineages,
-        counted.counts, about, unsent,
+        counted.counts, about, unsent, counted.stale,
     )  # fmt: skip
 
 
@@ -176,6 +178,7 @@ class Differences(NamedTuple):
     titles_doubled: list[str]
     """and too high."""
     titles_unsent: list[str]
+    titles_stale: list[str]
     two_bodies: list[str]
 
     def counts(self) -> dict[str, int]:
@@ -208,6 +211,7 @@ def differences(found: Outcome, expected: Outcome) -> Differences:
         _traced(found.progress - expected.progress, found),
         *_counted(found.titles, expected.titles),
         found.unsent + expected.unsent,
+        found.stale + expected.stale,
         found.contradictions + expected.contradictions,
     )
 

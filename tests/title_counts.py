@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.audience import wire
+from streams.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ Counts = dict[str, int]
 FAR_MS = 60 * 86_400_000
 """So long after a title's last record nobody is pending any more."""
 EVERYONE = ""
+TOLD = ("starters", "watchers", "completers", "hours")
+"""Of the public report: what needs no catalogue."""
 
 
 class TitleKeys(NamedTuple):
@@ -31,18 +34,26 @@ class TitleKeys(NamedTuple):
     counts: dict[str, Counts]
     outboxes: list[str]
     """Bodies of the signals that are in them."""
+    stale: list[str]
+    """What is published and is not what is counted."""
 
 
 def title_keys(client: Any, settings: Settings) -> TitleKeys:
     """Read them all; ``client`` gives bytes."""
     counts: dict[str, Counts] = {}
     outboxes: list[str] = []
+    stale: list[str] = []
     for title_id, title in titles_in(client, settings).items():
         counts[title_id] = dict(_numbers("", counted(title)))
         outboxes += [it.body for it in title.outbox]
+        public = client.hgetall(Keys(settings.key_prefix).engagement(title_id))
+        told = {name: float(public.get(name.encode(), "nan")) for name in TOLD}
+        known = {name: title.engagement.scalars(None)[name] for name in TOLD}
+        if told != known:
+            stale.append(f"{title_id}: says {told}, and {known} is counted")
     for title_id, day, viewers in _viewers(client, settings.key_prefix):
         counts.setdefault(title_id, {})[f"/viewers{day}"] = viewers
-    return TitleKeys(counts, outboxes)
+    return TitleKeys(counts, outboxes, stale)
 
 
 def titles_in(client: Any, settings: Settings) -> dict[str, TitleAudience]:

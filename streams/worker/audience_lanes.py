@@ -108,7 +108,9 @@ class AudienceLane:
         self._reported: dict[str, float] = {}
         """When each title's report was made last (monotonic s)."""
         self._owed: set[str] = set()
-        """Titles that have changed since."""
+        """Titles that have changed since. In the index of hours they are due at once, so that
+        whoever takes over from a lane that died reports them."""
+        self._unsettled = True
         self._last: dict[str, tuple[float, Report]] = {}
         """Each title's last report, and when it was last made all anew (monotonic s)."""
         self._partly: set[str] = set()
@@ -136,8 +138,12 @@ class AudienceLane:
         self._free_at = time.monotonic() + GATHER_S
 
     async def idle(self) -> None:
-        """Make the reports that are still owed."""
+        """Make the reports that are still owed, at first those of a predecessor that died."""
         overdue = self._overdue()
+        if self._unsettled:
+            due = await self._shared.retry(self._due, self.mark.clock_ms, DUE_AT_ONCE)
+            overdue |= {it.viewer for it in due}
+            self._unsettled = False
         if overdue:
             await self._insist(list(overdue), Batch({}, self.mark, ()))
         self._now(WAITING)
@@ -145,6 +151,7 @@ class AudienceLane:
     async def leave(self) -> None:
         """Make all reports that are still owed."""
         self._reported.clear()
+        self._unsettled = False
         await self.idle()
 
     def _overdue(self) -> set[str]:
@@ -198,8 +205,10 @@ class AudienceLane:
                 for title in await self._take_on(wanted, batch):
                     timers[title.title_id] = title.due_ms
                 self._now("reading which titles are due from Redis")
-                due = await self._due(clock_ms, DUE_AT_ONCE + len(timers))
-                wanted = [it.viewer for it in due if it.viewer not in timers][:DUE_AT_ONCE]
+                most = DUE_AT_ONCE + len(timers) + len(self._owed)
+                due = [it.viewer for it in await self._due(clock_ms, most)]
+                wanted = [it for it in due if it not in timers and not self._waits(it, clock_ms)]
+                wanted = wanted[:DUE_AT_ONCE]
             await self._shared.publisher.publish((), batch.letters)
             self._now("moving the mark in Redis")
             await self._move(batch.mark, timers)
@@ -207,6 +216,11 @@ class AudienceLane:
             self._forget(timers.keys() | set(wanted))
             raise
         self._trim()
+
+    def _waits(self, name: str, clock_ms: int) -> bool:
+        """Whether a title is due for nothing but its report, which this lane knows of."""
+        title = self._cache.get(name)
+        return title is not None and name in self._owed and title.due_ms > clock_ms
 
     async def _due(self, clock_ms: int, most: int) -> list[Due]:
         return await self._shared.store.due(self.source, clock_ms, most)
@@ -289,8 +303,9 @@ class AudienceLane:
             self._owed.add(title)
 
     async def _move(self, mark: Mark, timers: dict[str, int]) -> None:
-        put = {name: at for name, at in timers.items() if at < NEVER}
-        drop = [name for name, at in timers.items() if at >= NEVER]
+        times = {it: mark.clock_ms if it in self._owed else at for it, at in timers.items()}
+        put = {name: at for name, at in times.items() if at < NEVER}
+        drop = [name for name, at in times.items() if at >= NEVER]
         await self._shared.store.move_mark(self.source, mark, Timers({}, put, drop), 0)
 
     # -- titles in memory --------------------------------------------------------------------------
@@ -300,6 +315,10 @@ class AudienceLane:
             rules = self._shared.settings.rules
             for name, stored in zip(missing, await self._shared.titles.load(missing), strict=True):
                 self._cache[name] = load(name, stored.version, stored.parts, stored.out, rules)
+                if stored.version:
+                    # Whoever wrote it, this lane before an outage or another that died, may not
+                    # have come to report it.
+                    self._owed.add(name)
         found = []
         for name in names:
             title = self._cache[name] = self._cache.pop(name)  # now the latest used
@@ -309,8 +328,8 @@ class AudienceLane:
     def _forget(self, names: Iterable[str]) -> None:
         """Drop titles that may differ from the store."""
         for name in names:
-            self._cache.pop(name, None)
-            self._last.pop(name, None)
+            for kept in (self._cache, self._last, self._reported):
+                kept.pop(name, None)
             self._partly.discard(name)
 
     def _trim(self) -> None:

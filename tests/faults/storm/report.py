@@ -24,6 +24,7 @@ WORDS = {
     "titles lost": ("titles_lost",),
     "titles doubled": ("titles_doubled",),
     "titles' signals not sent": ("titles_unsent",),
+    "titles' reports stale": ("titles_stale",),
     "with another body": (
         "sessions_different", "signals_different", "rejects_different", "two_bodies",
     ),
