@@ -17,17 +17,20 @@ LOOK_EVERY_S = 0.1
 
 
 class Marks:
-    """The marks of the events topic, up to the offsets that were sent last.
+    """The marks of a topic, up to the offsets that were sent last.
 
     Args:
-        settings: whose group, topic and keys.
+        settings: whose group and keys.
         client: of ``consumers.connection.connect``.
         last_offsets: per partition; it may grow while more is sent.
+        topic: that of the events if none is named.
     """
 
-    def __init__(self, settings: Settings, client: Any, last_offsets: Mapping[int, int]) -> None:
+    def __init__(
+        self, settings: Settings, client: Any, last_offsets: Mapping[int, int], topic: str = ""
+    ) -> None:
         self._keys = Keys(settings.key_prefix)
-        self._of = (settings.group, settings.topics.events)
+        self._of = (settings.group, topic or settings.topics.events)
         self._client = client
         self.last_offsets = dict(last_offsets)
 

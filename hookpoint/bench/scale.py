@@ -23,7 +23,7 @@ from hookpoint.bench.scale_population import (
     used_memory,
     viewers_of,
 )
-from hookpoint.bench.scale_work import Work, records_out, send, work_off
+from hookpoint.bench.scale_work import Work, records_out, renamed, send, work_off
 from hookpoint.bench.tidy import remove_keys
 from hookpoint.demo.worker import own_names
 from hookpoint.processes import StackError
@@ -267,15 +267,7 @@ class _Bench:
     def _next_names(self) -> Settings:
         """Topics, group and keys of the next round."""
         self._rounds += 1
-        own = f"{self._settings.group}-{self._rounds}"
-        topics = {role: f"{own}-{role}" for role, _ in self._settings.topics}
-        return self._settings.model_copy(
-            update={
-                "topics": self._settings.topics.model_copy(update=topics),
-                "group": own,
-                "key_prefix": f"{own}:",
-            }
-        )
+        return renamed(self._settings, self._rounds)
 
     def _tidy(self, settings: Settings, viewers: Any, titles: Sequence[str]) -> None:
         remove_keys(settings, viewers, titles)

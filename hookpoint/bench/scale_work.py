@@ -124,6 +124,25 @@ def records_out(settings: Settings) -> dict[str, dict[str, int]]:
     return found
 
 
+def renamed(settings: Settings, number: int) -> Settings:
+    """Topics, group and keys of one round of several."""
+    own = f"{settings.group}-{number}"
+    topics = {role: f"{own}-{role}" for role, _ in settings.topics}
+    return settings.model_copy(
+        update={
+            "topics": settings.topics.model_copy(update=topics),
+            "group": own,
+            "key_prefix": f"{own}:",
+        }
+    )
+
+
+def cpu_s(worker: RunningWorker) -> float:
+    """User and system time of a worker so far."""
+    times = psutil.Process(worker.process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
 class Watch:
     """Looks at workers, that have just been started on a stream that is there already."""
 

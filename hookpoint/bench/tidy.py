@@ -7,14 +7,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consumers.connection import connect
+from producers.simulator.catalogue import MARKETS
 from streams.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from config.settings import Settings
 
 AT_ONCE = 2000
+TOPS = ("hooked", "travelling", "new-voices", "hours")
+COUNTRIES = {country for country, _ in MARKETS}
+"""Those of simulated viewers."""
 Item = TypeVar("Item")
 
 
@@ -25,18 +29,25 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield some
 
 
-def remove_keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> None:
-    """Remove every key under the prefix of ``settings`` that a worker makes of these."""
+def remove_keys(
+    settings: Settings, viewers: Iterable[str], titles: Iterable[str], days: Sequence[str] = ()
+) -> None:
+    """Remove every key under the prefix of ``settings`` that a worker makes of these.
+
+    ``days`` are those (``2026-11-22``) on which titles were watched.
+    """
     client: Any
     with closing(connect(settings)) as client:
-        for some in chunks(_keys(settings, viewers, titles), AT_ONCE):
+        for some in chunks(_keys(settings, viewers, titles, days), AT_ONCE):
             with client.pipeline(transaction=False) as batch:
                 for name in some:
                     batch.unlink(name)
                 batch.execute()
 
 
-def _keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> Iterator[str]:
+def _keys(
+    settings: Settings, viewers: Iterable[str], titles: Iterable[str], days: Sequence[str]
+) -> Iterator[str]:
     keys, topics, group = Keys(settings.key_prefix), settings.topics, settings.group
     for viewer in viewers:
         of_viewer = keys.viewer(viewer)
@@ -44,9 +55,14 @@ def _keys(settings: Settings, viewers: Iterable[str], titles: Iterable[str]) -> 
     for title in titles:
         yield keys.title(title)
         yield keys.engagement(title)
-    for topic in (topics.events, topics.titles):
+        yield keys.audience(title)
+        yield from (keys.viewers(title, day) for day in ("", *days))
+    for topic in (topics.events, topics.progress, topics.titles):
         yield keys.topic_id(group, topic)
         for partition in range(settings.partitions):
             yield keys.mark(group, topic, partition)
             yield keys.due(group, topic, partition)
     yield from (keys.catalogue_facts(), keys.catalogue_marks(), keys.catalogue_changes())
+    yield keys.peers()
+    yield from (keys.top(name) for name in TOPS)
+    yield from (keys.trending(name) for name in ("all", *COUNTRIES))

@@ -10,6 +10,7 @@ import typer
 from hookpoint.commands._benching import EXIT_FAILED, measured
 from hookpoint.commands.bench_latency import latency
 from hookpoint.commands.bench_scale import scale
+from hookpoint.commands.bench_titles import titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(bench_app, name="bench")
     bench_app.command()(latency)
     bench_app.command()(scale)
+    bench_app.command()(titles)
 
 
 @bench_app.callback(invoke_without_command=True)

@@ -110,6 +110,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "HOOKPOINT_REDIS_URL": settings.redis_url.get_secret_value(),
         "HOOKPOINT_GROUP": settings.group,
         "HOOKPOINT_KEY_PREFIX": settings.key_prefix,
+        "HOOKPOINT_AGENTS": ",".join(sorted(settings.agents)),
         "HOOKPOINT_SLICE_MAX": str(settings.slice_max),
         "HOOKPOINT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
         "HOOKPOINT_OUTAGE_MAX_S": str(settings.outage_max_s),

@@ -149,16 +149,17 @@ class Decisions:
             yield self._signal("travels", about, hour.at_ms, data)
         least = self._rules.least_viewers
         curve = hour.curve(EVERYONE)
-        line = line_of(hour.audience, hour.season, hour.title, curve, least)
-        for found in self._breakthroughs(hour.season).decide(line, hour.around.table):
+        found = standing(curve) if curve is not None else None
+        line = line_of(hour.audience, hour.season, hour.title, found, least)
+        for change in self._breakthroughs(hour.season).decide(line, hour.around.table):
             data = {
                 "title_id": self._title_id,
                 "season": hour.season,
-                "labels": [found.label],
-                "state": STATE[found.begins],
-                **{name: it for name, it in found._asdict().items() if name != "begins"},
+                "labels": [change.label],
+                "state": STATE[change.begins],
+                **{name: it for name, it in change._asdict().items() if name != "begins"},
             }
-            yield self._signal("breakthrough", f"{hour.season}:{found.label}", hour.at_ms, data)
+            yield self._signal("breakthrough", f"{hour.season}:{change.label}", hour.at_ms, data)
 
     # -- signals -----------------------------------------------------------------------------------
     def _signal(self, kind: str, about: str, at_ms: int, data: dict[str, Any]) -> str:

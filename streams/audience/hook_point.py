@@ -89,17 +89,19 @@ def lift(curve: SeasonCurve, k: int) -> float:
     return math.prod(shares[k - 1 :]) - evenly
 
 
-def lift_peers(h1: float, peers: Sequence[float]) -> float | None:
-    """H_1 against the mean H_1 of seasons of the same length; None if they are too few."""
-    return h1 - sum(peers) / len(peers) if len(peers) >= LEAST_PEERS else None
+def peers_mean(peers: Sequence[float]) -> float | None:
+    """The mean H_1 of seasons of the same length; None if they are too few."""
+    return sum(peers) / len(peers) if len(peers) >= LEAST_PEERS else None
 
 
-def published(hook: Hook, curve: SeasonCurve, peers: Sequence[float] = ()) -> dict[str, Any]:
-    """The field ``hook:S`` of docs/redis.md; without a hook point, the figures are those of H_1."""
+def published(hook: Hook, curve: SeasonCurve, beside: float | None = None) -> dict[str, Any]:
+    """The field ``hook:S`` of docs/redis.md; without a hook point, the figures are those of H_1.
+
+    ``beside`` is the H_1 that it is compared with, if there is any (``peers_mean``).
+    """
     k = hook.k if hook.k is not None and hook.k < curve.of else None
     at = (k or 1) - 1
     belief, h = curve.beliefs[at], curve.h[at]
-    beside = lift_peers(curve.h[0], peers)
     return {
         "k": k,
         "of": curve.of,
@@ -111,7 +113,7 @@ def published(hook: Hook, curve: SeasonCurve, peers: Sequence[float] = ()) -> di
         "h1": round(curve.h[0], 3),
         "share": round(k / curve.of, 3) if k else None,
         "lift": round(lift(curve, k), 3) if k else None,
-        "lift_peers": None if beside is None else round(beside, 3),
+        "lift_peers": None if beside is None else round(curve.h[0] - beside, 3),
         "horizon_s": int(curve.horizon_s),
         "provisional": curve.provisional,
         "since": hook.since_ms,

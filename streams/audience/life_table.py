@@ -116,25 +116,23 @@ def estimate(buckets: Sequence[Bucket]) -> Estimate:
 
 def pooled(tables: Iterable[Sequence[Bucket]]) -> list[Bucket]:
     """One life table of several with the same buckets."""
-    return [
-        Bucket(
-            sum(it.entered for it in same),
-            sum(it.went_on for it in same),
-            sum(it.pending for it in same),
-            max(it.end_s for it in same),
-            _mean_watched(same),
-        )
-        for same in zip(*tables, strict=True)
-    ]
+    return [_together(same) for same in zip(*tables, strict=True)]
+
+
+def _together(buckets: Sequence[Bucket]) -> Bucket:
+    entered = went_on = pending = watched = end_s = 0.0
+    for it in buckets:
+        end_s = max(end_s, it.end_s)
+        if it.entered:
+            entered += it.entered
+            went_on += it.went_on
+            pending += it.pending
+            watched += it.pending * it.watched
+    return Bucket(entered, went_on, pending, end_s, watched / pending if pending else 0.5)
 
 
 def _at_risk(bucket: Bucket) -> float:
     return bucket.entered - bucket.pending * (1 - bucket.watched)
-
-
-def _mean_watched(buckets: Sequence[Bucket]) -> float:
-    pending = sum(it.pending for it in buckets)
-    return sum(it.pending * it.watched for it in buckets) / pending if pending else 0.5
 
 
 def _shares(gone: list[float], buckets: Sequence[Bucket], c: float) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.audience.life_table import Bucket
@@ -98,18 +99,25 @@ class Passages:
         Those of one cell are taken to have entered evenly over its time. A negative count (the
         catalogue changed between the two records of one viewer) reads as none.
         """
-        went = [max(0, it) for it in self._went]
+        went = self._went.tolist()
+        if min(went) < 0:
+            went = [max(0, it) for it in went]
         longest_ms = max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms))
         pending, watched_ms = self._pending(clock_ms, open_ms)
         left = sum(went) + sum(pending)
-        found = []
-        for i in range(_BUCKETS):
-            after = left - went[i] - pending[i]
-            end_ms = min(_EDGES_MS[i + 1], longest_ms)
-            of_ms = pending[i] * (end_ms - _EDGES_MS[i])
-            share = min(watched_ms[i] / of_ms, 1.0) if of_ms > 0 else 0.5
-            found.append(Bucket(left, went[i], pending[i], end_ms / 1000, share))
-            left = max(0.0, after)
+        furthest = _BUCKETS
+        while furthest >= 0 and not went[furthest] and not pending[furthest]:
+            furthest -= 1
+        found: list[Bucket] = []
+        for i, (begin_ms, edge_ms) in enumerate(pairwise(_EDGES_MS)):
+            end_ms = min(longest_ms, edge_ms)
+            if i > furthest and end_ms == longest_ms:  # nobody came as far
+                return found + [Bucket(0.0, 0, 0.0, end_ms / 1000)] * (_BUCKETS - i)
+            wait, share = pending[i], 0.5
+            if wait and end_ms > begin_ms:
+                share = min(watched_ms[i] / (wait * (end_ms - begin_ms)), 1.0)
+            found.append(Bucket(left, went[i], wait, end_ms / 1000, share))
+            left = max(0.0, left - went[i] - wait)
         return found
 
     def dump(self) -> list[Any]:
@@ -117,9 +125,9 @@ class Passages:
         cells = [(h, n) for h, n in zip(self._hours, self._counts, strict=True) if n]
         first = cells[0][0] if cells else 0
         flat = [it for hour, count in cells for it in (hour - first, count)]
-        went = list(self._went)
-        while went and not went[-1]:
-            went.pop()
+        size = self._went.itemsize
+        last = -(-len(self._went.tobytes().rstrip(b"\0")) // size)
+        went = self._went[:last].tolist()
         return [
             self._clock_h, self._gone_before_h, self._first_h, self._gone, went, first, flat,
         ]  # fmt: skip

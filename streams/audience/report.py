@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-import orjson
+from msgspec.json import encode
 
 from streams.audience import hook_point
 from streams.audience.decisions import EVERYONE
-from streams.audience.hook_point import NONE
+from streams.audience.hook_point import NONE, peers_mean
 from streams.audience.retention import DIGITS
 from streams.audience.seasons import length, line_of, name_of, standing
 from streams.audience.title import home_of
@@ -19,13 +18,31 @@ from streams.signals import stamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streams.audience.hook_point import Hook
     from streams.audience.retention import Retention, SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
+    from streams.audience.travels import Standing
     from streams.audience.voices import Line
     from streams.catalogue import Title
 
-Made = tuple[int, "SeasonCurve | None"]
-WEEK_S, MONTH_S = 7 * 86400.0, 28 * 86400.0
+COMPLETIONS = {"completion_7d": 7 * 86400.0, "completion_28d": 28 * 86400.0}
+"""Fields, and within how many seconds of beginning."""
+MOVED = 0.001
+"""Share of passages that no published share can be told from the one before by: three digits."""
+
+
+class Made(NamedTuple):
+    """What was published of a curve, and what that rests on."""
+
+    passages: int
+    hook: Hook
+    beside: float | None
+    """H_1 of the seasons it is compared with."""
+    found: Standing | None
+    """None where there was no curve to publish."""
+    curve: bytes
+    told: bytes
+    """The fields ``curve:S`` and ``hook:S``."""
 
 
 class Report(NamedTuple):
@@ -33,7 +50,7 @@ class Report(NamedTuple):
 
     ``fields`` of ``engagement:{title}``; ``ranks``: the score by sorted set (key without prefix),
     None where the title is not in it; ``lines`` of the table of peers, by ``title:season``;
-    ``curves`` by season and country, each with how many passages there had been.
+    ``curves`` by season and country.
     """
 
     fields: dict[str, Any]
@@ -49,7 +66,7 @@ def report_of(audience: TitleAudience, around: Surroundings, last: Report | None
         audience: whose.
         around: the catalogue, and what other titles say of themselves.
         last: a report to take curves from, which cost the most: those of single countries, and of
-            seasons that nobody has passed through since. None makes all anew.
+            seasons that next to nobody has passed through since. None makes all anew.
     """
     return _Making(audience, around, last).report()
 
@@ -75,10 +92,10 @@ class _Making:
         self._fields |= engagement.scalars(self._title)
         for number in sorted(engagement.seasons):
             self._season(number)
-        self._fields["audience"] = orjson.dumps(self._audience.people.report(self._least))
-        self._fields["reach"] = orjson.dumps(self._reach())
+        self._fields["audience"] = encode(self._audience.people.report(self._least))
+        self._fields["reach"] = encode(self._reach())
         if self._labelled:
-            self._fields["voices"] = orjson.dumps(self._voices())
+            self._fields["voices"] = encode(self._voices())
         return Report(self._fields, self._ranks(), self._lines, self._made)
 
     # -- seasons -----------------------------------------------------------------------------------
@@ -86,54 +103,53 @@ class _Making:
         engagement, fields = self._audience.engagement, self._fields
         said = engagement.season(number, self._title)
         retention = self._audience.retention.get(number)
-        curve = None
+        found = None
         if retention is not None:
             completion = _completion(retention, self._at_ms)
             said |= completion
             for name, share in completion.items():  # of the whole title: of what was begun first
                 fields.setdefault(name, share)
-            curve = self._curves(number, retention)
-        fields[f"season:{number}"] = orjson.dumps(said)
-        fields[f"episodes:{number}"] = orjson.dumps(engagement.episodes(number, self._title))
-        fields[f"dropoff:{number}"] = orjson.dumps(engagement.drop_off(number, self._least))
-        line = line_of(self._audience, number, self._title, curve, self._least)
-        self._lines[name_of(self._audience.title_id, number)] = msgspec.json.encode(line)
+            found = self._curves(number, retention)
+        fields[f"season:{number}"] = encode(said)
+        fields[f"episodes:{number}"] = encode(engagement.episodes(number, self._title))
+        fields[f"dropoff:{number}"] = encode(engagement.drop_off(number, self._least))
+        line = line_of(self._audience, number, self._title, found, self._least)
+        self._lines[name_of(self._audience.title_id, number)] = encode(line)
         if line.labels:
             self._labelled[number] = line
 
-    def _curves(self, number: int, retention: Retention) -> SeasonCurve | None:
-        """Publish the curves of a season; returns that of everyone."""
+    def _curves(self, number: int, retention: Retention) -> Standing | None:
+        """Publish the curves of a season; returns how everyone's stands."""
         of = length(self._title, number)
-        pooled = self._curve_of(number, of, EVERYONE)
-        if pooled is None:
-            return None
         name = name_of(self._audience.title_id, number)
-        peers = self._around.table.same_length(of, name, self._least)
-        self._tell(number, EVERYONE, pooled, peers)
+        beside = peers_mean(self._around.table.same_length(of, name, self._least))
+        everyone = self._publish(number, EVERYONE, of, beside)
+        if everyone is None:
+            return None
         for country in retention.countries():
-            curve = self._curve_of(number, of, country)
-            if curve is not None:
-                self._tell(number, country, curve, peers)
-        if pooled.steps[0].n >= self._least:
-            self._scores["hooked"].append(standing(pooled).low)
-        return pooled
+            self._publish(number, country, of, beside)
+        if everyone.n >= self._least:
+            self._scores["hooked"].append(everyone.low)
+        return everyone
 
-    def _curve_of(self, number: int, of: int, country: str) -> SeasonCurve | None:
-        key, passages = (number, country), self._audience.news[number][1]
-        known = self._last.curves.get(key) if self._last is not None else None
-        if known is None or not (country or known[0] == passages):
+    def _publish(self, number: int, country: str, of: int, beside: float | None) -> Standing | None:
+        key = (number, country)
+        hook = self._audience.decisions.hooks.get(key, NONE)
+        passages = self._audience.news[number][1]
+        made = self._last.curves.get(key) if self._last is not None else None
+        holds = made is not None and made.hook == hook
+        if made is not None and not country:
+            still = passages - made.passages < MOVED * passages
+            holds = holds and still and made.beside == beside
+        if made is None or not holds:
             curve = self._audience.retention[number].curve(of, self._at_ms, country)
-            known = (passages, curve)
-        self._made[key] = known
-        return known[1]
-
-    def _tell(self, number: int, country: str, curve: SeasonCurve, peers: list[float]) -> None:
-        place = f"{number}:{country}" if country else str(number)
-        hook = self._audience.decisions.hooks.get((number, country), NONE)
-        told = hook_point.published(hook, curve, peers)
-        told["since"] = stamp(hook.since_ms) if hook.since_ms else None
-        self._fields[f"curve:{place}"] = orjson.dumps(curve.published())
-        self._fields[f"hook:{place}"] = orjson.dumps(told)
+            made = _made(curve, passages, hook, beside)
+        self._made[key] = made
+        if made.found is not None:
+            place = f"{number}:{country}" if country else str(number)
+            self._fields[f"curve:{place}"] = made.curve
+            self._fields[f"hook:{place}"] = made.told
+        return made.found
 
     # -- the whole title ---
     def _voices(self) -> dict[str, Any]:
@@ -167,9 +183,15 @@ class _Making:
         return ranks | {f"trending:{name or 'all'}": trends.get(name) for name in sorted(known)}
 
 
+def _made(curve: SeasonCurve | None, passages: int, hook: Hook, beside: float | None) -> Made:
+    if curve is None:
+        return Made(passages, hook, beside, None, b"", b"")
+    told = hook_point.published(hook, curve, beside)
+    told["since"] = stamp(hook.since_ms) if hook.since_ms else None
+    found = standing(curve)
+    return Made(passages, hook, beside, found, encode(curve.published()), encode(told))
+
+
 def _completion(retention: Retention, at_ms: int) -> dict[str, float]:
-    found = {
-        "completion_7d": retention.completion(WEEK_S, at_ms),
-        "completion_28d": retention.completion(MONTH_S, at_ms),
-    }
-    return {name: round(it.c, 3) for name, it in found.items() if it is not None}
+    found = zip(COMPLETIONS, retention.completion(list(COMPLETIONS.values()), at_ms), strict=True)
+    return {name: round(it.c, 3) for name, it in found if it is not None}

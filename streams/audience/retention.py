@@ -13,6 +13,8 @@ from streams.audience.passages import EDGES_S, Passages
 from streams.catalogue import MIN_CURVE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.audience.records import Passage, Row
 
 LEAST_VIEWERS = 50
@@ -104,6 +106,14 @@ class _Group:
             found = self.passages[k] = Passages()
         found.add(row, sign, open_ms)
 
+    def dump(self) -> list[Any]:
+        return [self.since_ms, [[k, it.dump()] for k, it in sorted(self.passages.items())]]
+
+    @classmethod
+    def load(cls, data: list[Any]) -> _Group:
+        since_ms, tables = data
+        return cls(since_ms, {k: Passages.load(table) for k, table in tables})
+
     def has_enough(self, of: int) -> bool:
         """Whether enough have watched each of the episodes that one can go on from."""
         behind = (self.passages.get(k) for k in range(1, of))
@@ -118,13 +128,15 @@ class Retention:
     place, and is then told from those on who enter from that moment.
     """
 
-    __slots__ = ("_groups", "_latest_ms", "_open", "_viewers")
+    __slots__ = ("_groups", "_latest_ms", "_open", "_viewers", "changed")
 
     def __init__(self) -> None:
         self._groups = {"": _Group(0, {})}
         self._viewers: dict[str, int] = {}
         self._open: dict[int, int] = {}
         self._latest_ms = 0
+        self.changed: set[str] = set()
+        """Groups whose tables are, or that have lost theirs, since they were last written."""
 
     def add(self, passage: Passage, country: str = "", open_ms: int = 0) -> None:
         """Count what changed for one viewer of ``country`` ("" unknown).
@@ -141,6 +153,7 @@ class Retention:
         open_ms = self._open.get(passage.k, 0)
         for name in ("", country) if country else ("",):
             if group := self._groups.get(name):
+                self.changed.add(name)
                 if passage.before:
                     group.add(passage.k, passage.before, -1, open_ms)
                 if passage.now:
@@ -152,6 +165,7 @@ class Retention:
 
     def compact(self, clock_ms: int) -> None:
         """Make old cells coarser; once an hour of event time is often enough."""
+        self.changed.update(self._groups)
         for group in self._groups.values():
             for k, passages in group.passages.items():
                 passages.compact(clock_ms, self._open.get(k, 0))
@@ -193,35 +207,40 @@ class Retention:
             horizon_s=min(it.horizon_s for it in steps),
         )
 
-    def completion(self, within_s: float, clock_ms: int, country: str = "") -> Estimate | None:
-        """The share of those who began that completes within ``within_s`` (an edge).
+    def completion(self, within_s: Sequence[float], clock_ms: int) -> list[Estimate | None]:
+        """The share of those who began that completes within each of ``within_s`` (edges).
 
         Within that time of beginning, or of the last episode's release if that is later. None until
         someone could be watched for that long, and for fewer than ``LEAST_VIEWERS``.
         """
-        group = self._groups.get(country)
-        if group is None:
-            return None
-        buckets = self._buckets(group, 0, clock_ms)[: EDGES_S.index(within_s)]
-        found = estimate(buckets)
-        return found if found.n >= LEAST_VIEWERS and found.horizon_s >= within_s else None
+        buckets = self._buckets(self._groups[""], 0, clock_ms)
+        found = [(within, estimate(buckets[: EDGES_S.index(within)])) for within in within_s]
+        return [
+            it if it.n >= LEAST_VIEWERS and it.horizon_s >= within else None for within, it in found
+        ]
 
     def dump(self) -> list[Any]:
-        """Plain values, to be kept."""
-        groups = [
-            [name, group.since_ms, [[k, it.dump()] for k, it in sorted(group.passages.items())]]
-            for name, group in sorted(self._groups.items())
-        ]
+        """Plain values, to be kept: all but the tables of single countries."""
         viewers = [[name, n] for name, n in sorted(self._viewers.items()) if n]
-        return [groups, viewers, [list(it) for it in sorted(self._open.items())], self._latest_ms]
+        opens = [list(it) for it in sorted(self._open.items())]
+        return [self._groups[""].dump(), viewers, opens, self._latest_ms]
+
+    def dump_country(self, country: str) -> list[Any]:
+        """The tables of a country; nothing if it has none any more."""
+        group = self._groups.get(country)
+        return group.dump() if group else []
+
+    def load_country(self, country: str, data: list[Any]) -> None:
+        """Take up what ``dump_country`` gave."""
+        if data:
+            self._groups[country] = _Group.load(data)
 
     @classmethod
     def load(cls, data: list[Any]) -> Retention:
         """What ``dump`` gave."""
         it = cls()
-        groups, viewers, opens, it._latest_ms = data
-        for name, since_ms, tables in groups:
-            it._groups[name] = _Group(since_ms, {k: Passages.load(table) for k, table in tables})
+        everyone, viewers, opens, it._latest_ms = data
+        it._groups[""] = _Group.load(everyone)
         it._viewers = dict(map(tuple, viewers))
         it._open = dict(map(tuple, opens))
         return it
@@ -242,6 +261,7 @@ class Retention:
             if self._viewers[country] < TAKES_OVER * max(viewers, LEAST_VIEWERS):
                 return
             del self._groups[least]
+            self.changed.add(least)
             # Nobody who entered later was counted yet, so nobody will be taken off who was not.
             self._groups[country] = _Group(self._latest_ms + 1, {})
         else:

@@ -37,12 +37,11 @@ def line_of(
     audience: TitleAudience,
     season: int,
     title: Title | None,
-    curve: SeasonCurve | None,
+    found: Standing | None,
     threshold: int,
 ) -> Line:
     """What a season says of itself to all others; counts in steps of the threshold."""
     counts = audience.engagement.seasons[season]
-    found = standing(curve) if curve is not None else None
     shown = found if found is not None and found.n >= threshold else None
     return Line(
         starters=rounded(counts.began, threshold),

@@ -83,6 +83,8 @@ class TitleAudience:
     def written(self) -> None:
         """Everything up to here is stored."""
         self.seen: dict[str, set[str]] = {}
+        for season in self.retention.values():
+            season.changed.clear()
         self.changed: set[int] = set()
         """Seasons whose passages are."""
         self.touched = False

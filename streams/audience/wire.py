@@ -1,7 +1,7 @@
 """A title's counts as bytes and back, in parts that change at different rates.
 
-``head``: marks and all counts but those of life tables. ``season:N``: the life tables of a season.
-Each part is packed: life tables are long lists of small numbers.
+``head``: marks and all counts but those of life tables. ``season:N``: the life tables of a season,
+``season:N:CC`` those of a country. Each part is packed: they are long lists of small numbers.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class UnreadableTitle(Exception):
     """The counts cannot be read: a later release wrote them, or someone else did."""
 
 
-def dump_parts(title: TitleAudience) -> dict[str, bytes]:
-    """The parts that have changed."""
+def dump_parts(title: TitleAudience, *, whole: bool = False) -> dict[str, bytes]:
+    """The parts that have changed, or the ``whole`` title."""
     head = [
         FORMAT,
         [[source, *msgspec.structs.astuple(at)] for source, at in sorted(title.marks.items())],
@@ -48,8 +48,11 @@ def dump_parts(title: TitleAudience) -> dict[str, bytes]:
         title.decisions.dump(),
     ]
     parts = {"head": _packed(head)}
-    for number in sorted(title.changed):
-        parts[f"{SEASON}{number}"] = _packed(title.retention[number].dump())
+    for number in sorted(title.retention if whole else title.changed):
+        season = title.retention[number]
+        parts[f"{SEASON}{number}"] = _packed(season.dump())
+        for country in season.countries() if whole else sorted(season.changed - {""}):
+            parts[f"{SEASON}{number}:{country}"] = _packed(season.dump_country(country))
     return parts
 
 
@@ -100,10 +103,14 @@ def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
     title.trending.load(trending)
     title.news = {number: (fresh, ever) for number, fresh, ever in news}
     title.decisions.load(decisions)
-    for name, part in parts.items():
+    for name in sorted(parts):  # a season before its countries
         if name.startswith(SEASON):
-            number = int(name.removeprefix(SEASON))
-            title.retention[number] = Retention.load(_unpacked(part))
+            number, _, country = name.removeprefix(SEASON).partition(":")
+            data = _unpacked(parts[name])
+            if country:
+                title.retention[int(number)].load_country(country, data)
+            else:
+                title.retention[int(number)] = Retention.load(data)
     title.outbox = [Out(*item) for item in msgspec.json.decode(out)] if out else []
 
 

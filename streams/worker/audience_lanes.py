@@ -4,8 +4,8 @@ For each batch: fold (pure) -> write every title's counts, report and outbox -> 
 move the mark (and the hours to look at) -> ack. Every step may be repeated: marks in each title
 show what is applied already, and outboxes hold what must be sent again.
 
-Batches gather for a moment, so that a title that draws much of all viewing is written once for many
-records; reports are made at most once a second, and at the latest when the stream pauses.
+Records gather for a second, so that a title that draws much of all viewing is written once for many
+of them, with its report.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from streams.worker.store import Due, Store
 
 REPORT_EVERY_S = 1.0
-"""A title's report is made anew at most this often."""
+"""A title's report is made anew at most this often, and batches of one partition begin at least
+this far apart, unless many records wait: each title is then written once, with its report."""
+BEHIND_EVERY_S = 5.0
+"""The same while a partition is worked off that has fallen behind: what its reports would show is
+old by far more than that, and the sooner it is over the better."""
 ANEW_EVERY_S = 20.0
 """Curves of single countries are made anew this often, those of everyone with every report."""
-GATHER_S = 0.25
-"""Batches of one partition begin at least this far apart."""
 DUE_AT_ONCE = 200
 """Titles whose hours are looked at in one go."""
 
@@ -103,10 +105,14 @@ class AudienceLane:
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
-        self._free_at = 0.0
+        self.free_at = 0.0
+        self._began = 0.0
+        """When the batch at hand was begun (monotonic s),"""
+        self._every_s = REPORT_EVERY_S
+        """and how often reports are made meanwhile."""
         self._cache: dict[str, TitleAudience] = {}
         self._reported: dict[str, float] = {}
-        """When each title's report was made last (monotonic s)."""
+        """When the batch began that made each title's last report (monotonic s)."""
         self._owed: set[str] = set()
         """Titles that have changed since. In the index of hours they are due at once, so that
         whoever takes over from a lane that died reports them."""
@@ -126,19 +132,20 @@ class AudienceLane:
         """Absorb records; whatever the world does meanwhile, exactly once."""
         fresh = [record for record in records if record.offset > self.mark.offset]
         if fresh:
-            await self._pause()
+            self._begin(behind=len(fresh) >= self._shared.settings.slice_max // 2)
+            self.free_at = self._began + REPORT_EVERY_S
             batch = self._read(fresh)
             await self._insist(list(batch.titles.keys() | self._overdue()), batch)
             metrics.PROGRESS.inc(len(fresh))
         self._now(WAITING)
 
-    async def _pause(self) -> None:
-        """Let records gather, for the next batch to be a large one."""
-        await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
-        self._free_at = time.monotonic() + GATHER_S
+    def _begin(self, *, behind: bool = False) -> None:
+        self._began = time.monotonic()
+        self._every_s = BEHIND_EVERY_S if behind else REPORT_EVERY_S
 
     async def idle(self) -> None:
         """Make the reports that are still owed, at first those of a predecessor that died."""
+        self._begin()
         overdue = self._overdue()
         if self._unsettled:
             due = await self._shared.retry(self._due, self.mark.clock_ms, DUE_AT_ONCE)
@@ -161,7 +168,7 @@ class AudienceLane:
         }
 
     def _may_report(self, title: str) -> bool:
-        return time.monotonic() - self._reported.get(title, -REPORT_EVERY_S) >= REPORT_EVERY_S
+        return self._began - self._reported.get(title, -BEHIND_EVERY_S) >= self._every_s
 
     def _read(self, records: Sequence[Any]) -> Batch:
         titles: dict[str, list[Told]] = {}
@@ -291,13 +298,13 @@ class AudienceLane:
         if now - made_at >= ANEW_EVERY_S:
             made_at, last = now, None
         report = report_of(title, around, last)
-        self._last[title.title_id] = (made_at, report)
+        self._last[title.title_id] = (made_at, report._replace(fields={}))
         (self._partly.discard if last is None else self._partly.add)(title.title_id)
         return report
 
     def _note(self, title: str, *, reported: bool) -> None:
         if reported:
-            self._reported[title] = time.monotonic()
+            self._reported[title] = self._began
             self._owed.discard(title)
         else:
             self._owed.add(title)

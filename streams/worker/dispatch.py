@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,23 +37,33 @@ class Inbox:
 
     def __init__(self) -> None:
         self._events: deque[Any] = deque()
+        self._records = 0
         self._news = asyncio.Event()
 
     def put(self, event: Any) -> None:
         """Add a slice."""
         self._events.append(event)
+        self._records += len(event.value.records)
         self._news.set()
 
-    async def take(self, most: int, within_s: float) -> list[Any]:
+    async def take(self, most: int, within_s: float, not_before: float = 0.0) -> list[Any]:
         """What waits, of at most ``most`` records (one slice in any case); empty if nothing came.
 
         Slices that came while the lane was busy are done as one: most of what a slice costs is its
         round trips, however short it is.
+
+        Args:
+            most: records to take.
+            within_s: how long to wait for any.
+            not_before: monotonic time until which they may gather, if fewer than half of that wait.
         """
         if not self._events:
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), within_s)
+            await self._await_news(within_s)
+        while self._events and self._records < most // 2:
+            wait_s = not_before - time.monotonic()
+            if wait_s <= 0:
+                break
+            await self._await_news(wait_s)
         taken: list[Any] = []
         count = 0
         while self._events:
@@ -60,7 +71,13 @@ class Inbox:
             if taken and count > most:
                 break
             taken.append(self._events.popleft())
+        self._records -= sum(len(event.value.records) for event in taken)
         return taken
+
+    async def _await_news(self, within_s: float) -> None:
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), within_s)
 
 
 class WorkingLane(Protocol):
@@ -69,6 +86,8 @@ class WorkingLane(Protocol):
     mark: Mark
     doing: str
     doing_since: float
+    free_at: float
+    """Monotonic time until which records may gather before they are handled."""
 
     async def handle(self, records: Sequence[Any]) -> None:
         """Absorb records, in order."""
@@ -193,7 +212,7 @@ class Dispatcher:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ready.wait(), LOOK_EVERY_S)
                 continue
-            events = await inbox.take(most, LOOK_EVERY_S)
+            events = await inbox.take(most, LOOK_EVERY_S, lane.free_at)
             if not events:
                 await lane.idle()
                 continue

@@ -72,6 +72,7 @@ class Lane:
         self.mark = mark
         self.doing = WAITING
         self.doing_since = time.monotonic()
+        self.free_at = 0.0
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
         self._unsettled = True

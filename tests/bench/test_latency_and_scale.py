@@ -1,4 +1,4 @@
-"""``hookpoint bench latency`` and ``scale``, tiny and on real servers: shape and not speed."""
+"""``hookpoint bench`` of latency, scale and titles, tiny, on real servers: shape, not speed."""
 
 from __future__ import annotations
 
@@ -92,3 +92,29 @@ def test_scale_tells_what_an_event_and_a_viewer_cost(bench, tmp_path):
         capture_output=True, check=True, text=True, timeout=60,
     )  # fmt: skip
     assert "300,000,000" in counted.stdout
+
+
+def test_titles_are_told_with_how_old_their_reports_were(bench, tmp_path):
+    page = tmp_path / "titles.md"
+    code, said, figures = bench(
+        *("titles", "--records", "6000", "--titles", "8", "--rate", "300", "--seconds", "4"),
+        *("--month-viewers", "100", "--markdown", str(page)),
+    )
+    assert code == 0
+    evenly, with_a_hit = figures["rounds"]
+    assert (evenly["hit"], with_a_hit["hit"]) == (0, 0.3)
+    for it in figures["rounds"]:
+        assert it["work"]["events"] == pytest.approx(6_000, abs=10)
+        assert it["per_cpu_second"] > 0
+        ages = it["ages"]
+        assert ages["hit"]["count"] + ages["others"]["count"] == pytest.approx(1_200, abs=10)
+        for part in ages["hit"], ages["others"]:
+            assert part["unseen"] == 0
+            assert 0 < part["p50_ms"] <= part["p99_ms"] <= part["max_ms"]
+    assert with_a_hit["ages"]["hit"]["count"] == pytest.approx(360, abs=5)
+    memory = figures["memory"]
+    assert memory["records"] > 500
+    assert memory["in_memory"] > memory["audience_bytes"] > 500
+    assert memory["viewers_bytes"] > 0
+    assert "of the records per second" in " ".join(said.split())
+    assert page.read_text().count("| 8 titles") == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ class SlowLane:
     """A lane that is done with a slice when it is told."""
 
     mark = None
+    free_at = 0.0
 
     def __init__(self, *_) -> None:
         self.handled: list[list[int]] = []
@@ -148,3 +150,24 @@ async def test_what_makes_a_lane_fail_meets_the_next_slice(dispatcher):
     dispatcher.failed.set_exception(RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken"):
         dispatcher.submit(Slice(1))
+
+
+async def test_records_gather_until_the_lane_wants_them() -> None:
+    inbox, begun = dispatch.Inbox(), time.monotonic()
+    inbox.put(Slice(1, 2))
+    taking = asyncio.create_task(inbox.take(SLICE_MAX, 1.0, begun + 0.2))
+    await asyncio.sleep(0)
+    inbox.put(Slice(3))
+    taken = await taking
+    assert time.monotonic() - begun >= 0.2
+    assert [it.value.records for it in taken] == [[1, 2], [3]]
+
+
+async def test_records_of_which_many_wait_do_not_gather_any_longer() -> None:
+    inbox, begun = dispatch.Inbox(), time.monotonic()
+    inbox.put(Slice(1))
+    taking = asyncio.create_task(inbox.take(SLICE_MAX, 1.0, begun + 60))
+    await asyncio.sleep(0)
+    inbox.put(Slice(2, 3, 4, 5))
+    taken = await asyncio.wait_for(taking, 10)
+    assert [it.value.records for it in taken] == [[1], [2, 3, 4, 5]]

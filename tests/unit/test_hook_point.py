@@ -12,7 +12,7 @@ from streams.audience.hook_point import (
     above,
     decide,
     lift,
-    lift_peers,
+    peers_mean,
     published,
 )
 from streams.audience.life_table import Estimate
@@ -135,12 +135,12 @@ def test_where_the_loss_comes_early_the_lift_is_above_0():
 
 
 def test_peers_are_compared_from_five_on():
-    assert lift_peers(0.5, [0.4] * 4) is None
-    assert lift_peers(0.5, [0.4] * 5) == pytest.approx(0.1)
+    assert peers_mean([0.4] * 4) is None
+    assert peers_mean([0.3] * 3 + [0.6] * 2) == pytest.approx(0.42)
 
 
 def test_what_is_published_says_why():
-    found = published(Hook(3, 5), STEEP, [0.2] * 5)
+    found = published(Hook(3, 5), STEEP, 0.2)
     assert found["k"] == 3
     assert found["of"] == 6
     assert found["share"] == 0.5

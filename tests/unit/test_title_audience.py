@@ -34,8 +34,7 @@ def signals(one: Hearing) -> list[dict]:
 
 
 def reloaded(title: TitleAudience) -> TitleAudience:
-    title.changed = set(title.retention)
-    return load(TITLE, title.version + 1, dump_parts(title), dump_out(title), RULES)
+    return load(TITLE, title.version + 1, dump_parts(title, whole=True), dump_out(title), RULES)
 
 
 def hooked(one: Hearing, viewers: int = 400) -> None:
