@@ -41,8 +41,8 @@ REPORT_EVERY_S = 1.0
 """A title's report is made anew at most this often, and batches of one partition begin at least
 this far apart, unless many records wait: each title is then written once, with its report."""
 BEHIND_EVERY_S = 5.0
-"""The same while a partition is worked off that has fallen behind: what its reports would show is
-old by far more than that, and the sooner it is over the better."""
+"""The same while records are worked off that are older than this by Kafka's clock: what reports
+would show is old by more than that, and the sooner it is over the better."""
 ANEW_EVERY_S = 20.0
 """Curves of single countries are made anew this often, those of everyone with every report."""
 DUE_AT_ONCE = 200
@@ -132,7 +132,8 @@ class AudienceLane:
         """Absorb records; whatever the world does meanwhile, exactly once."""
         fresh = [record for record in records if record.offset > self.mark.offset]
         if fresh:
-            self._begin(behind=len(fresh) >= self._shared.settings.slice_max // 2)
+            age_s = time.time() - fresh[-1].timestamp / 1000
+            self._begin(behind=age_s > BEHIND_EVERY_S)
             self.free_at = self._began + REPORT_EVERY_S
             batch = self._read(fresh)
             await self._insist(list(batch.titles.keys() | self._overdue()), batch)
