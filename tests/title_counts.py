@@ -23,7 +23,6 @@ Counts = dict[str, int]
 """Numbers by where in a title's counts they stand."""
 FAR_MS = 60 * 86_400_000
 """So long after a title's last record nobody is pending any more."""
-EVERYONE = ""
 TOLD = ("starters", "watchers", "completers", "hours")
 """Of the public report: what needs no catalogue."""
 
@@ -83,8 +82,7 @@ def counted(title: TitleAudience) -> dict[str, Any]:
 def _passages(season: Retention, far_ms: int) -> dict[str, Any]:
     """Everyone's, by k, with cells as coarse as they become."""
     season.compact(far_ms)
-    groups, *_ = season.dump()
-    (tables,) = [tables for name, _, tables in groups if name == EVERYONE]
+    (_, tables), *_ = season.dump()
     return {str(k): table for k, table in tables}
 
 

@@ -154,7 +154,7 @@ class AudienceLane:
             self._unsettled = False
         if overdue:
             await self._insist(list(overdue), Batch({}, self.mark, ()))
-        self._now(WAITING)
+            self._now(WAITING)
 
     async def leave(self) -> None:
         """Make all reports that are still owed."""

@@ -94,9 +94,10 @@ def test_a_worker_whose_event_loop_stands_still_is_ended_with_every_stack_in_the
     assert watched.ended() == FAILED
     (line,) = last_words(watched.worker)
     assert line["why"].startswith("the event loop has not turned for")
+    topics = watched.settings.topics
     assert set(line["lanes"]) == {
         f"{topic}/{number}"
-        for topic in (watched.settings.topics.events, watched.settings.topics.titles)
+        for topic in (topics.events, topics.titles, topics.progress)
         for number in range(4)
     }
     assert "_stand_still" in watched.worker.log, "the stacks do not show where it stood"
@@ -234,7 +235,7 @@ def test_by_setting_a_flood_ends_the_worker_with_nothing_passed_by(stack, tmp_pa
     client = redis.Redis.from_url(stack.redis_url, decode_responses=True)
     variables = {"HOOKPOINT_REJECT_FLOOD_STOPS": "true", "HOOKPOINT_REJECT_FLOOD_LEAST": "300"}
     with client, sending(settings) as sender:
-        sender.send(topic, [(b"v", b"{}", [])] * 30_000)
+        sender.send(topic, [(b"v", b"{}", [])] * 100_000)
         with WorkerProcess(settings, tmp_path, **variables) as worker:
             assert worker.process.wait(30) == FAILED, worker.tail()
             (line,) = last_words(worker)

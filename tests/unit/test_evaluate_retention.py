@@ -67,7 +67,7 @@ def test_what_is_fed_day_by_day_is_what_was_seen_by_the_look():
     for k in range(1, LITTLE.of):
         assert curve.steps[k - 1].n == (crowd.entered[k - 1] <= look_s).sum()
     went = (crowd.passed[0] <= look_s).sum()
-    tables = season.dump()[0][0][2]
+    (_, tables), *_ = season.dump()
     assert sum(tables[0][1][4]) == went
 
 
