@@ -25,7 +25,7 @@ from hookpoint.stack import Servers
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
+HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 FORMATTED_WITHIN_S = 90.0
 END_AGAIN_S = 0.2

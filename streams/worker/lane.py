@@ -41,6 +41,9 @@ DUE_AT_ONCE = 500
 ALL = 1 << 31
 DUE_WITHIN = 2000
 """Viewers whose timers are due within a slice; a slice with more of them is cut."""
+GATHER_S = 0.02
+"""Slices of a partition begin at least this far apart, unless many records wait: a slice costs
+about a millisecond of a core however short it is, and events that wait for a core wait longer."""
 WAITING = "waiting for records"
 MOST_CONFLICTS = 100
 """Lost races for one slice, one after the other, before it is a bug and not a race."""
@@ -75,12 +78,15 @@ class Lane:
         self.free_at = 0.0
         self._quiet_since = time.monotonic()
         self._clock_then = mark.clock_ms
+        self._next_due_ms = 0
+        """No timer of this source is due before: so most slices need not ask."""
         self._unsettled = True
 
     # -- slices --------------------------------------------------------------------------------
     async def handle(self, records: Sequence[Any]) -> None:
         """Absorb a slice; whatever the world does meanwhile, exactly once."""
         started = time.monotonic()
+        self.free_at = started + GATHER_S
         if self._unsettled:
             await self.settle()
         mark = self.mark.offset
@@ -97,10 +103,8 @@ class Lane:
     async def _take(self, records: Sequence[Any]) -> Sequence[Any]:
         """Absorb records from the first on; returns those that are left for another time."""
         decoded = self._decode(records)
-        self._now("reading timers from Redis")
-        # What they say comes before the last record. Whoever lost the partition ends here already,
-        # before it writes to a viewer.
-        inner = await self._shell.retry(self._due, decoded.time.before_last_ms, DUE_WITHIN)
+        # What they say comes before the last record.
+        inner = await self._inner(decoded.time.before_last_ms)
         rest: Sequence[Any] = ()
         if len(inner) == DUE_WITHIN:
             last = decoded.time.passed(inner[-1].due_ms)
@@ -122,6 +126,13 @@ class Lane:
         settings = self._shell.settings
         most = settings.max_value_bytes
         return decode_slice(self.source, records, self.mark.clock_ms, settings.rules, most)
+
+    async def _inner(self, until_ms: int) -> list[Due]:
+        if until_ms < self._next_due_ms:
+            return []
+        self._now("reading timers from Redis")
+        due: list[Due] = await self._shell.retry(self._due, until_ms, DUE_WITHIN)
+        return due
 
     async def _due(self, until_ms: int, most: int) -> list[Due]:
         with _fences_counted():
@@ -201,7 +212,8 @@ class Lane:
         touched = [entry.viewer for entry in entries if entry.viewer.touched]
         writes = [write_of(viewer, context) for viewer in touched]
         self._now("writing viewers to Redis")
-        await self._shell.store.write(writes)
+        with _fences_counted():
+            await self._shell.store.write(writes, self.source)
         for viewer in touched:
             viewer.version += 1
             viewer.written()
@@ -259,7 +271,9 @@ class Lane:
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
         self._now("moving the mark in Redis")
         with _fences_counted():
-            return await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+            moved = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
+        self._next_due_ms = min([moved.next_ms, *(it.due_ms for it in moved.due[:1])])
+        return moved.due
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:

@@ -1,4 +1,4 @@
--- Move a partition's mark and its timers on, and say who is due.
+-- Move a partition's mark and its timers on; say who is due, and when the next one after them is.
 -- KEYS: mark, due
 -- ARGV: token ('' for a source that nobody claims), step of the last move,
 --       offset, clock in ms, live (0 or 1), most viewers to return, count of timers to lower,
@@ -41,4 +41,6 @@ while ARGV[at] do
   redis.call('ZREM', KEYS[2], ARGV[at])
   at = at + 1
 end
-return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, ARGV[6])
+local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, ARGV[6])
+local after = redis.call('ZRANGE', KEYS[2], #due / 2, #due / 2, 'WITHSCORES')
+return {due, after[2] or ''}

@@ -257,6 +257,8 @@ def _as_clients_read(
 ) -> list[Any]:
     """Answers in the form that redis-py gives them, so that a cluster's look the same."""
     forms = client.response_callbacks
+    if not any(name in forms for name in {command[0] for command in commands}):
+        return answers
     return [
         forms[command[0]](answer)
         if command[0] in forms and not isinstance(answer, Exception)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import MovedError, ResponseError
 
 from streams.keys import Keys
+from streams.viewing.timers import NEVER
 from streams.viewing.wire import Stored
 from streams.worker.redis_client import RedisClient, Script
 from streams.worker.store import (
@@ -17,6 +18,7 @@ from streams.worker.store import (
     Due,
     Fenced,
     Mark,
+    Moved,
     Source,
     StoreAway,
     StoreWentBack,
@@ -66,11 +68,16 @@ class RedisStore(RedisClient):
         commands = [("HMGET", self._keys.viewer(v).state, *STATE_FIELDS) for v in viewers]
         return [_stored(answer) for answer in await self.ask(commands)]
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
         """See ``Store.write``."""
         UNMARKED.set(self.boots)
         commands = [self._write_command(write) for write in writes]
+        claim = self._claims.get(source) if source else None
+        if source and claim:
+            commands.append(("HGET", self._keys.mark(self._group, *source), "token"))
         answers = await self.run(self._write, commands)
+        if source and claim:
+            _hold(source, claim, answers.pop())
         refused = [w for w, answer in zip(writes, answers, strict=True) if answer != b"ok"]
         if refused:
             await self._settle(refused)
@@ -125,7 +132,8 @@ class RedisStore(RedisClient):
         """See ``Store.still_ours``."""
         ours = self._claims.get(source)
         (token,) = await self.ask([("HGET", self._keys.mark(self._group, *source), "token")])
-        _hold(source, ours, token)
+        if ours is None or token != ours.token.encode():
+            raise _fenced(source)
 
     async def marks(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         """See ``Store.marks``."""
@@ -141,7 +149,7 @@ class RedisStore(RedisClient):
                 found[source] = Mark(int(offset), int(clock or 0), live == b"1")
         return found
 
-    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
+    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
         """See ``Store.move_mark``."""
         if UNMARKED.get() not in {None, self.boots}:
             raise StoreAway("Redis was started again since it was told what the mark stands for")
@@ -161,7 +169,8 @@ class RedisStore(RedisClient):
         if claim:
             claim.step = step + 1
         UNMARKED.set(None)
-        return _dues(answer)
+        due, after = answer
+        return Moved(_dues(due), int(float(after)) if after else NEVER)
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""
@@ -173,8 +182,8 @@ class RedisStore(RedisClient):
             ]
         )
         ours = self._claims.get(source)
-        if ours is not None and _number(token) >= _number(ours.token.encode()):
-            _hold(source, ours, token)  # an older token is a Redis that went back: the mark says so
+        if ours is not None:
+            _hold(source, ours, token)
         if answer and isinstance(answer[0], list | tuple):  # as some clients read scores
             answer = [part for pair in answer for part in pair]
         return _dues(answer)
@@ -207,9 +216,15 @@ class RedisStore(RedisClient):
                 )
 
 
-def _hold(source: Source, ours: Claim | None, token: bytes | None) -> None:
-    if ours is None or token != ours.token.encode():
-        raise Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
+def _hold(source: Source, ours: Claim, token: bytes | None) -> None:
+    """An older token than ours is a Redis that went back: that is for the mark to say."""
+    mine = ours.token.encode()
+    if token != mine and _number(token) >= _number(mine):
+        raise _fenced(source)
+
+
+def _fenced(source: Source) -> Fenced:
+    return Fenced(f"{source[0]}/{source[1]} was claimed by another worker")
 
 
 def _number(token: bytes | None) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from streams.viewing.timers import NEVER
 from streams.viewing.wire import Stored
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ class Due(NamedTuple):
     due_ms: int
 
 
+class Moved(NamedTuple):
+    """What is due now that a mark has moved, and what comes next."""
+
+    due: list[Due]
+    next_ms: int
+    """Nobody else is due before; ``NEVER`` if nobody is at all."""
+
+
 class Timers(NamedTuple):
     """Changes to the timers of one source.
 
@@ -76,10 +85,15 @@ class Store(Protocol):
         """State of each viewer, version 0 for one that is not known."""
         ...
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
         """Apply each write if the store still holds the version that it names.
 
+        Args:
+            writes: viewers' changes.
+            source: what they come from: whoever lost it is told here, before it publishes anything.
+
         Raises:
+            Fenced: another has claimed the source since we did; what could be written is.
             Conflict: naming the viewers that had moved on; the other writes are applied.
         """
         ...
@@ -111,8 +125,10 @@ class Store(Protocol):
         """
         ...
 
-    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
+    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
         """Move mark and timers on together; at most ``most`` viewers due by the mark's clock.
+
+        Until the source's timers are moved again, or another claims it, ``next_ms`` holds.
 
         A mark never moves back. A source that we have not claimed is moved all the same.
 
@@ -151,9 +167,11 @@ class MemoryStore:
         """See ``Store.load``."""
         return [self.kept.states.get(viewer, FRESH) for viewer in viewers]
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
         """See ``Store.write``."""
         refused = [write.viewer for write in writes if not self._apply(write)]
+        if source is not None and source in self._claimed:
+            await self.still_ours(source)
         if refused:
             raise Conflict(", ".join(refused))
 
@@ -194,7 +212,7 @@ class MemoryStore:
         """See ``Store.marks``."""
         return {s: self.kept.marks[s] for s in sources if s in self.kept.marks}
 
-    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
+    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
         """See ``Store.move_mark``."""
         if source in self._claimed:
             await self.still_ours(source)
@@ -207,7 +225,9 @@ class MemoryStore:
         times.update(timers.put)
         for viewer in timers.drop:
             times.pop(viewer, None)
-        return await self.due(source, mark.clock_ms, most)
+        due = await self.due(source, mark.clock_ms, most)
+        told = {it.viewer for it in due}
+        return Moved(due, min((at for it, at in times.items() if it not in told), default=NEVER))
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""

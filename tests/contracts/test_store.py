@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from streams.keys import Keys
 from streams.viewing.public import Write
+from streams.viewing.timers import NEVER
 from streams.viewing.wire import Stored
 from streams.worker.outage import Patience
 from streams.worker.redis_store import RedisStore
@@ -363,7 +364,7 @@ async def test_a_worker_whose_partition_was_claimed_by_another_is_fenced(held):
         await zombie.still_ours(SOURCE)
     with pytest.raises(Fenced, match="playback-events/3"):
         await zombie.move_mark(SOURCE, Mark(8, 2000), Timers({}, {"a": 99}, ()), 10)
-    assert await owner.move_mark(SOURCE, Mark(7, 1001), NO_TIMERS, 10) == [Due("a", 1)]
+    assert (await owner.move_mark(SOURCE, Mark(7, 1001), NO_TIMERS, 10)).due == [Due("a", 1)]
     await owner.still_ours(SOURCE)
 
 
@@ -388,7 +389,7 @@ async def test_a_claim_may_be_taken_back(held):
 # -- timers ----------------------------------------------------------------------------------------
 async def timers(held, clock_ms, most=10, **changes):
     wanted = Timers(changes.get("lower", {}), changes.get("put", {}), changes.get("drop", ()))
-    return await held.store.move_mark(SOURCE, Mark(1, clock_ms), wanted, most)
+    return (await held.store.move_mark(SOURCE, Mark(1, clock_ms), wanted, most)).due
 
 
 async def test_timers_are_due_at_their_time_and_not_before(held):
@@ -433,6 +434,20 @@ async def test_real_times_in_milliseconds_are_kept_exactly(held):
     assert await timers(held, at_ms) == [Due("a", at_ms)]
 
 
+async def test_a_move_tells_when_the_next_timer_after_those_that_are_due_is(held):
+    async def next_ms(clock_ms, most=10):
+        return (await held.store.move_mark(SOURCE, Mark(1, clock_ms), NO_TIMERS, most)).next_ms
+
+    assert await next_ms(0) == NEVER
+    at_ms = 4_102_444_800_123
+    await timers(held, 0, lower={"a": 10, "b": 20, "c": 20, "d": at_ms})
+    assert await next_ms(5) == 10
+    assert await next_ms(10) == 20
+    assert await next_ms(20) == at_ms
+    assert await next_ms(20, most=2) == 20
+    assert await next_ms(at_ms) == NEVER
+
+
 async def test_whoever_lost_a_partition_is_told_so_when_it_asks_what_is_due(held):
     await held.store.claim([SOURCE])
     assert await held.store.due(SOURCE, 9, 10) == []
@@ -441,6 +456,19 @@ async def test_whoever_lost_a_partition_is_told_so_when_it_asks_what_is_due(held
     with pytest.raises(Fenced):
         await held.store.due(SOURCE, 9, 10)
     assert await other.due(SOURCE, 9, 10) == []
+
+
+async def test_whoever_lost_a_partition_is_told_so_when_it_writes(held):
+    await held.store.claim([SOURCE])
+    await held.store.write([a_write(viewer="a")], SOURCE)
+    other = held.another()
+    await other.claim([SOURCE])
+    with pytest.raises(Fenced):
+        await held.store.write([a_write(viewer="b")], SOURCE)
+    with pytest.raises(Fenced):
+        await held.store.write([], SOURCE)
+    await other.write([a_write(viewer="c")], SOURCE)
+    await other.write([a_write(viewer="d")], (SOURCE[0], SOURCE[1] + 1))
 
 
 async def test_what_is_due_may_be_asked_without_moving_anything(held):
@@ -455,7 +483,7 @@ async def test_what_is_due_may_be_asked_without_moving_anything(held):
 async def test_each_partition_has_its_own_timers(held):
     await timers(held, 0, lower={"a": 100})
     other = (SOURCE[0], SOURCE[1] + 1)
-    assert await held.store.move_mark(other, Mark(1, 999), NO_TIMERS, 10) == []
+    assert (await held.store.move_mark(other, Mark(1, 999), NO_TIMERS, 10)).due == []
 
 
 async def test_timers_of_a_mark_that_stays_are_changed_all_the_same(held):
@@ -495,7 +523,7 @@ async def test_two_prefixes_never_see_each_other(served):
         await served.store.move_mark(SOURCE, Mark(7, 100), Timers({"a": 1}, {}, ()), 10)
         assert await other.load(["viewer-7"]) == [FRESH]
         assert await other.marks([SOURCE]) == {}
-        assert await other.move_mark(SOURCE, Mark(0, 100), NO_TIMERS, 10) == []
+        assert (await other.move_mark(SOURCE, Mark(0, 100), NO_TIMERS, 10)).due == []
         await other.write([a_write(live=b"other")])
         assert (await served.store.load(["viewer-7"]))[0].live == b"live-0"
     finally:
@@ -540,7 +568,7 @@ async def test_writes_go_on_after_the_servers_have_forgotten_the_scripts(served)
     everywhere = {"target_nodes": "primaries"} if served.settings.redis_cluster else {}
     served.client.execute_command("SCRIPT FLUSH", **everywhere)
     await served.store.write([a_write(f"viewer-{n}", version=1) for n in range(50)])
-    assert await served.store.move_mark(SOURCE, Mark(2, 2), NO_TIMERS, 10) == []
+    assert (await served.store.move_mark(SOURCE, Mark(2, 2), NO_TIMERS, 10)).due == []
     found = await served.store.load([f"viewer-{n}" for n in range(50)])
     assert {state.version for state in found} == {2}
 
@@ -677,7 +705,7 @@ async def test_a_move_whose_answer_was_lost_may_be_made_again(served):
     await served.store.move_mark(SOURCE, Mark(7, 7), NO_TIMERS, 10)
     served.store._claims[SOURCE].step -= 1  # as if the answer had not arrived
     await served.store.move_mark(SOURCE, Mark(7, 7), Timers({"a": 5}, {}, ()), 10)
-    assert await served.store.move_mark(SOURCE, Mark(8, 8), NO_TIMERS, 10) == [Due("a", 5)]
+    assert (await served.store.move_mark(SOURCE, Mark(8, 8), NO_TIMERS, 10)).due == [Due("a", 5)]
 
 
 def cut_all_others(served):

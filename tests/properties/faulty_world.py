@@ -16,7 +16,7 @@ from strategies import RULES, context
 from streams.worker.cache import Cache
 from streams.worker.lane import Lane, Shell
 from streams.worker.publisher import BrokerAway, Publisher
-from streams.worker.store import Kept, Mark, MemoryStore, Source, StoreAway, Timers
+from streams.worker.store import Kept, Mark, MemoryStore, Moved, Source, StoreAway, Timers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -121,12 +121,12 @@ class WiredStore:
         )
         return found
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
         async def half() -> None:
             for write in writes[: len(writes) // 2]:
                 self.memory._apply(write)
 
-        await self._wire.call(lambda: self.memory.write(writes), StoreAway("write"), half)
+        await self._wire.call(lambda: self.memory.write(writes, source), StoreAway("write"), half)
 
     async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         return await self.memory.claim(sources)
@@ -137,14 +137,14 @@ class WiredStore:
     async def marks(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         return await self.memory.marks(sources)
 
-    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> list[Due]:
-        async def move() -> list[Due]:
+    async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
+        async def move() -> Moved:
             before = self.memory.kept.marks.get(source, NOTHING_YET)
-            due = await self.memory.move_mark(source, mark, timers, most)
+            moved = await self.memory.move_mark(source, mark, timers, most)
             self._moved(source, before, self.memory.kept.marks[source])
-            return due
+            return moved
 
-        found: list[Due] = await self._wire.call(move, StoreAway("move mark"))
+        found: Moved = await self._wire.call(move, StoreAway("move mark"))
         return found
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
