@@ -20,8 +20,10 @@ CAPTIONS = {
     "genre": "Viewers by genre watched most before",
     "hour": "Viewers by local time of day",
     "device": "Viewers by device",
-    "age": "Viewers by age band, of those who agreed",
+    "age": "Viewers by age band, where they agreed to that",
 }
+IN_THEIR_ORDER = {"hour", "age"}
+"""What is not told by how many there are."""
 SHOWN = 8
 """Values per facet."""
 
@@ -49,7 +51,7 @@ def audience_section(audience: Audience | None, least: int) -> Section:
 
 def _facet_chart(facet: str, counts: Mapping[str, int], n: int) -> Chart:
     spelt = local_hours if facet == "hour" else str
-    if facet == "hour":
+    if facet in IN_THEIR_ORDER:
         order = sorted(counts, key=lambda value: (len(value), value))
     else:
         order = sorted(counts, key=lambda value: (-counts[value], value))[:SHOWN]
