@@ -20,10 +20,8 @@ CAPTIONS = {
     "genre": "Viewers by genre watched most before",
     "hour": "Viewers by local time of day",
     "device": "Viewers by device",
-    "age": "Viewers by age band, where they agreed to that",
+    "age": "Viewers by declared age band",
 }
-IN_THEIR_ORDER = {"hour", "age"}
-"""What is not told by how many there are."""
 SHOWN = 8
 """Values per facet."""
 
@@ -51,8 +49,10 @@ def audience_section(audience: Audience | None, least: int) -> Section:
 
 def _facet_chart(facet: str, counts: Mapping[str, int], n: int) -> Chart:
     spelt = local_hours if facet == "hour" else str
-    if facet in IN_THEIR_ORDER:
+    if facet == "hour":
         order = sorted(counts, key=lambda value: (len(value), value))
+    elif facet == "age":
+        order = sorted(counts)
     else:
         order = sorted(counts, key=lambda value: (-counts[value], value))[:SHOWN]
     rows = tuple(
