@@ -9,10 +9,14 @@ import pytest
 from players import watched
 from service import DAY_S, HOUR_S, Service, a_title, running_service
 from viewer_data import exported, run_on
-from workers import WorkerProcess, absorbed, own_settings, read_topic, wait_until
+from workers import WorkerProcess, absorbed, own_settings, read_topic, sending, wait_until
 
+from consumers.viewers import ViewerData
 from hookpoint.topics import ensure_topics
+from streams.audience.records import NOTHING_DECLARED, Declared
 from streams.keys import Keys
+from streams.worker.declared_store import Declaration, RedisDeclared
+from streams.worker.redis_store import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +48,7 @@ def off(service, stack, tmp_path_factory) -> Iterator[Settings]:
     assert topics.viewers not in {it.spec.name for it in ensure_topics(settings)}
     with WorkerProcess(settings, tmp_path_factory.mktemp("off")) as worker:
         yield settings
+        worker.wait_until_ready()
         assert worker.stop()[0] == 0, worker.tail()
 
 
@@ -167,6 +172,29 @@ def test_an_erase_of_a_file_of_viewers_withdraws_each(service, tmp_path):
     assert [orjson.loads(it)["keys"] for it in result.stdout.splitlines()] == [["declared"]] * 3
     records = read_topic(service.settings, service.settings.topics.viewers)
     assert {it.key.decode() for it in records if it.value is None} >= set(viewers)
+
+
+async def test_what_lies_unread_when_a_viewer_is_erased_is_skipped(settings, make_topics):
+    settings = settings.model_copy(update={"demographics": True})
+    make_topics(settings)
+    topic, store = settings.topics.viewers, RedisStore(settings)
+    declared, young = RedisDeclared(settings, store), Declared(**YOUNG)
+    try:
+        with sending(settings) as sender, ViewerData(settings) as data:
+            sent = sender.send(topic, [(b"v", orjson.dumps(YOUNG), [])] * 2)
+            (partition, last) = sent[-1]
+            source = f"{topic}/{partition}"
+            line = data.draw_line()
+            assert line.declared == {source: last}
+            assert data.erase("v", line).keys == ()
+            for offset in (0, last):  # a worker gets there
+                await declared.put({"v": Declaration(young, source, offset)})
+                assert await declared.load(["v"]) == [NOTHING_DECLARED]
+            await declared.put({"v": Declaration(young, source, last + 1)})
+            assert await declared.load(["v"]) == [young]
+            assert data.erase("v", line).keys == ("declared",)
+    finally:
+        await store.close()
 
 
 # -- a worker that reads it all again, and one that is not to read it ----------------------
