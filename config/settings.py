@@ -23,6 +23,7 @@ class TopicNames(BaseModel):
 
     events: str = "playback-events"
     titles: str = "titles"
+    viewers: str = "viewers"
     sessions: str = "viewing-sessions"
     progress: str = "title-progress"
     signals: str = "engagement-signals"
@@ -199,6 +200,11 @@ class Settings(BaseSettings):
     """Larger event values are rejected unread."""
     viewer_ttl_s: int = Field(default=400 * 86400, ge=86400)
     """A viewer's keys expire this long after their last event."""
+    demographics: bool = False
+    """Take in what viewers have agreed to be counted under: the topic ``viewers``.
+
+    Off, that topic is neither made nor read, and nothing of it is stored or looked up.
+    """
     on_lost_records: Literal["stop", "skip"] = "stop"
     """What happens where retention has deleted records before they were read.
 

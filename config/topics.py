@@ -49,7 +49,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     # With three replicas and two that confirm, any one node may be lost, and nothing confirmed is.
     confirmed_by = SAFE_COPIES if settings.replication > SAFE_COPIES else None
     t = settings.topics
-    specs = (
+    specs = [
         TopicSpec(t.titles, "title_id", n, -1, True, "the catalogue, latest record per title"),
         TopicSpec(t.events, "viewer", n, 7 * DAY_MS, False, "play and pause events"),
         TopicSpec(t.sessions, "viewer", n, 30 * DAY_MS, False, "one record per closed playback"),
@@ -58,5 +58,8 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
             t.signals, "viewer or title_id", n, 30 * DAY_MS, False, "of viewers and of titles"
         ),
         TopicSpec(t.rejects, "source record", n, 30 * DAY_MS, False, "dead letters, with reasons"),
-    )
+    ]
+    if settings.demographics:
+        what = "age band, country, language; latest record per viewer who agreed"
+        specs.insert(1, TopicSpec(t.viewers, "viewer", n, -1, True, what))
     return tuple(replace(spec, confirmed_by=confirmed_by) for spec in specs)

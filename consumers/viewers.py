@@ -9,7 +9,7 @@ sent before an erase never comes back, whatever a worker does, crashes or replay
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from consumers.connection import connect
 from consumers.feed import Feed
 from consumers.profiles import ProfileReader
 from consumers.statement import says_nothing, statement
+from streams.audience.records import Declared
 from streams.keys import Keys
 from streams.signals import stamp
 from streams.viewing.viewer import Viewer
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 STATE_FIELDS = ("version", "live", "rest", "sums", "out")
-KEY_NAMES = ("state", "taste", "progress", "hooked")
+PUBLIC_NAMES = ("taste", "progress", "hooked")
+KEY_NAMES = ("state", *PUBLIC_NAMES, "declared")
 TRIES = 5
 REMEMBERED_S = 86_400
 """For longer than any worker that was frozen keeps a viewer and then still writes."""
@@ -58,6 +60,8 @@ class Line:
     unread: Mapping[str, int]
     kept_s: int
     """How long a viewer's marks must stay, so that no record before the line is absorbed."""
+    declared: Mapping[str, int] = field(default_factory=dict)
+    """As ``unread``, of the topic of what viewers declare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Erased:
 
     viewer: str
     keys: tuple[str, ...]
-    """Which of state, taste, progress and hooked there were; empty for an unknown viewer."""
+    """Which of state, taste, progress, hooked and declared there were; empty if none."""
     playbacks: int
     episodes: int
     seasons: int
@@ -108,8 +112,8 @@ class ViewerData:
             profile = self._profiles.profile(viewer)
             if self._stored(viewer).version == stored.version:
                 break
-        state = self._load(viewer, stored)
-        if not profile.known and state is None:
+        state, declared = self._load(viewer, stored), self._declared(viewer)
+        if not profile.known and state is None and declared is None:
             return None
         public = asdict(profile)
         del public["viewer"]
@@ -117,7 +121,7 @@ class ViewerData:
         return {
             "public": {
                 "what": "What any service of ours may read: taste, progress, hooked.",
-                "expires_at": {name: self._expiry(getattr(keys, name)) for name in KEY_NAMES[1:]},
+                "expires_at": {name: self._expiry(getattr(keys, name)) for name in PUBLIC_NAMES},
                 **public,
             },
             "private": None
@@ -127,10 +131,26 @@ class ViewerData:
                 "expires_at": self._expiry(keys.state),
                 **statement(state),
             },
+            "declared": declared,
             "timers": {
                 "what": "When time alone will change something next, by partition.",
                 "data": self._timers(viewer, state),
             },
+        }
+
+    def _declared(self, viewer: str) -> dict[str, Any] | None:
+        """What they have agreed to be counted under, None if that is nothing."""
+        key = self._keys.declared(viewer)
+        held = {name.decode(): text.decode() for name, text in self._client.hgetall(key).items()}
+        data = {name: held.pop(name) for name in Declared._fields if name in held}
+        if not data:
+            return None
+        return {
+            "what": "What your service says they have agreed to be counted under, until it is "
+            "withdrawn; and the last record of each partition that was taken in.",
+            "expires_at": self._expiry(key),
+            "data": data,
+            "marks": {source: int(offset) for source, offset in held.items()},
         }
 
     def _stored(self, viewer: str) -> Stored:
@@ -173,8 +193,20 @@ class ViewerData:
         Raises:
             ReaderError: Kafka is away, or has no such topic.
         """
+        topics = self._settings.topics
+        marks, unread = self._how_far(topics.events)
+        declared: dict[str, int] = {}
+        if self._settings.demographics:
+            _, declared = self._how_far(topics.viewers)
+        kept_s = REMEMBERED_S
+        if unread or declared:
+            (events,) = (it for it in topic_specs(self._settings) if it.name == topics.events)
+            kept_s = (events.retention_ms + LATE_SEGMENTS_MS) // 1000
+        return Line(marks, unread, kept_s, declared)
+
+    def _how_far(self, topic: str) -> tuple[dict[str, int], dict[str, int]]:
+        """The mark of each partition, and the last offset of those that hold more."""
         settings = self._settings
-        topic = settings.topics.events
         feed = Feed(settings, topic)
         try:
             ends = feed.ends()
@@ -187,30 +219,26 @@ class ViewerData:
             batch.hget(self._keys.mark(settings.group, topic, number), "offset")
         found = zip(partitions, batch.execute(), strict=True)
         marks = {number: int(-1 if offset is None else offset) for number, offset in found}
-        unread = {n: end - 1 for n, end in ends.items() if marks[n] < end - 1}
-        kept_s = REMEMBERED_S
-        if unread:
-            (events,) = (spec for spec in topic_specs(settings) if spec.name == topic)
-            kept_s = (events.retention_ms + LATE_SEGMENTS_MS) // 1000
-        return Line(
+        return (
             {f"{topic}/{number}": offset for number, offset in marks.items()},
-            {f"{topic}/{number}": offset for number, offset in unread.items()},
-            kept_s,
+            {f"{topic}/{n}": end - 1 for n, end in ends.items() if marks[n] < end - 1},
         )
 
     def erase(self, viewer: str, line: Line) -> Erased:
         """Delete all that Redis holds about ``viewer``; doing it again does no harm.
 
-        The four keys go in one atomic step. For ``line.kept_s`` a state without any viewing takes
+        The keys go in one atomic step. For ``line.kept_s`` a state without any viewing takes
         their place: its version, and marks where records before the line are still unread.
         """
         rules = self._settings.rules
         nobody = Viewer(viewer, rules)
         nobody.marks = dict(line.unread)
         keys = self._keys.viewer(viewer)
+        skipped = [part for pair in line.declared.items() for part in pair]
         answer = self._client.eval(
-            self._script, 4, keys.state, keys.taste, keys.progress, keys.hooked,
-            dump_live(nobody), dump_rest(nobody), dump_sums(nobody), line.kept_s,
+            self._script, 5,
+            keys.state, keys.taste, keys.progress, keys.hooked, self._keys.declared(viewer),
+            dump_live(nobody), dump_rest(nobody), dump_sums(nobody), line.kept_s, *skipped,
         )  # fmt: skip
         return self._erased(viewer, answer, line, self._drop_timers(viewer, line.marks))
 

@@ -78,7 +78,7 @@ async def send_audience(  # noqa: PLR0913 - one call, from `simulate`
     progress: Callable[[int, float], None] = lambda _count, _time_s: None,
     tell: Tell | None = None,
 ) -> int:
-    """Send an audience to Kafka: catalogue, events, and a tick at the end. Returns the events.
+    """Send an audience to Kafka: catalogue, what viewers declare, events, and a tick at the end.
 
     Args:
         settings: where to.
@@ -87,6 +87,9 @@ async def send_audience(  # noqa: PLR0913 - one call, from `simulate`
         live: event time is the wall clock, and there is no end.
         progress: see ``send_paced``.
         tell: see ``BulkSender``.
+
+    Returns:
+        How many events.
 
     Raises:
         SendError: the broker refused or was away for too long.
@@ -109,6 +112,8 @@ async def send_audience(  # noqa: PLR0913 - one call, from `simulate`
 
     async with BulkSender(settings, tell=tell) as sender:
         await sender.send_titles(audience.catalogue())
+        if options.declared_share:
+            await sender.send_declared(audience.declared())
         await sender.flush()
         await send_paced(sender, settings.topics.events, records, pace, counted)
         await sender.send_tick(latest_s + TICK_AFTER_S)

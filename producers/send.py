@@ -36,6 +36,7 @@ __all__ = [
     "Sent",
     "partition_of",
     "send_catalogue",
+    "send_declared",
     "send_records",
     "send_ticks",
     "tick",
@@ -142,6 +143,11 @@ class BulkSender:
         """The catalogue, one record per title."""
         await self.send(self._settings.topics.titles, [_title_record(title) for title in titles])
 
+    async def send_declared(self, declared: Mapping[str, Mapping[str, Any]]) -> None:
+        """What viewers have declared, one record each."""
+        records = (_declared_record(viewer, said) for viewer, said in declared.items())
+        await self.send(self._settings.topics.viewers, records)
+
     async def send_tick(self, time_s: float) -> None:
         """Move the time of every partition of the events on to ``time_s`` (epoch seconds)."""
         await self.send_to_every_partition(self._settings.topics.events, tick(time_s))
@@ -207,6 +213,21 @@ def send_catalogue(settings: Settings, titles: Sequence[Mapping[str, Any]]) -> S
     return asyncio.run(run())
 
 
+def send_declared(settings: Settings, declared: Mapping[str, Mapping[str, Any]]) -> Sent:
+    """Send what viewers have declared (docs/events.md, ``viewers``); wait for the broker's word.
+
+    Raises:
+        SendError: the broker refused or was away for too long.
+    """
+
+    async def run() -> Sent:
+        async with BulkSender(settings) as sender:
+            await sender.send_declared(declared)
+        return sender.sent
+
+    return asyncio.run(run())
+
+
 def send_ticks(settings: Settings, time_s: float) -> Sent:
     """Move the time of every partition of the events on to ``time_s`` (epoch seconds).
 
@@ -240,6 +261,10 @@ def tick(time_s: float) -> bytes:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner (murmur2) gives to ``key``."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _declared_record(viewer: str, declared: Mapping[str, Any]) -> Record:
+    return Record(viewer.encode(), orjson.dumps(declared), time.time())
 
 
 def _title_record(title: Mapping[str, Any]) -> Record:

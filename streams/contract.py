@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
+from streams.audience.records import Declared
 from streams.events import (
+    AGE_BANDS,
     MAX_ID,
     MAX_ORDINAL,
     MAX_POSITION_S,
@@ -83,6 +85,34 @@ def decode_carefully(
         raise Reject("field", "data", _wrong(data, "an object"))
     kind, bare = found
     return Event(viewer, _playback(data), _knot(data, kind, at_ms), bare, _facts(data, offset))
+
+
+def decode_declared(key: bytes | None, value: bytes | None) -> tuple[str, Declared]:
+    """A viewer and what they have declared, of one record of the topic ``viewers``.
+
+    No value (a tombstone) and an object without any of the fields declare nothing.
+
+    Raises:
+        Reject: naming the field that is wrong.
+    """
+    try:
+        viewer = (key or b"").decode()
+    except UnicodeDecodeError:
+        raise Reject("key", "key", "not UTF-8") from None
+    if not 0 < len(viewer) <= MAX_ID:
+        raise Reject("key", "key", "must be the viewer id, of 1 to 256 characters")
+    if not value:
+        return viewer, Declared()
+    try:
+        data = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Reject("not_json", "value", str(error)) from None
+    if type(data) is not dict:
+        raise Reject("not_json", "value", "the value is not a JSON object")
+    said = {
+        name: _word(name, data[name]) for name in Declared._fields if data.get(name) is not None
+    }
+    return viewer, Declared(**said)
 
 
 def _envelope(body: dict[str, Any], headers: Sequence[tuple[str, bytes | None]]) -> dict[str, Any]:
@@ -248,6 +278,8 @@ def _word(name: str, text: Any) -> str:
         if not COUNTRY.match(text):
             raise Reject("field", name, f"{_short(text)} is not an ISO 3166-1 alpha-2 code")
         return text.upper()
+    if name == "age_band" and text not in AGE_BANDS:
+        raise Reject("field", name, f"{_short(text)} is none of {', '.join(AGE_BANDS)}")
     if name == "language" and not LANGUAGE.match(text):
         raise Reject("field", name, f"{_short(text)} is not a BCP 47 tag")
     return text

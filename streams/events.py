@@ -27,6 +27,8 @@ TYPES: dict[str, tuple[int, bool]] = {
 TICK = "stream.tick"
 SEEK = int(Kind.SEEK)
 MAX_ID = 256
+AGE_BANDS = ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
+"""Closed, so that no age can be told any finer; who is younger than 13 has none at all."""
 MAX_POSITION_S = 864_000
 MAX_RATE = 16
 MAX_ORDINAL = 1_000_000

@@ -39,6 +39,10 @@ class Keys:
         p, t = self.prefix, tag(viewer)
         return ViewerKeys(f"{p}state:{t}", f"{p}taste:{t}", f"{p}progress:{t}", f"{p}hooked:{t}")
 
+    def declared(self, viewer: str) -> str:
+        """Private: what a viewer has agreed to be counted under; in the slot of their state."""
+        return f"{self.prefix}declared:{tag(viewer)}"
+
     def title(self, title_id: str) -> str:
         """Public facts of one title, from the catalogue."""
         return f"{self.prefix}title:{tag(title_id)}"

@@ -24,6 +24,7 @@ def run_on(settings: Settings, *arguments: str, stdin: bytes | None = None) -> R
         settings,
         PARTITIONS=str(settings.partitions),
         REDIS_CLUSTER=str(settings.redis_cluster).lower(),
+        DEMOGRAPHICS=str(settings.demographics).lower(),
     )
     return CliRunner(env=env).invoke(app, ["viewer", *arguments], input=stdin)
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from consumers.traces import traces, viewer_topics
 from consumers.viewers import ViewerData
+from consumers.withdrawal import Withdrawals
 from hookpoint.commands._tables import json_document, moment, print_json, safe, say
 from hookpoint.commands.look import _redis_place
 from hookpoint.topics import kept
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from consumers.viewers import Erased, Line
 
 STDIN, STDOUT = "-", "-"
+PARTS = ("public", "private", "declared", "timers")
 NAMED = 20
 """Unknown viewers of a file that are named."""
 
@@ -66,7 +68,7 @@ def hand_out(settings: Settings, viewer: str, *, topics: bool, out: Path | None)
 def _document(
     settings: Settings, viewer: str, in_redis: dict[str, Any] | None, records: dict[str, Any] | None
 ) -> dict[str, Any]:
-    from_redis = in_redis or {"public": None, "private": None, "timers": None}
+    from_redis = in_redis or dict.fromkeys(PARTS)
     document: dict[str, Any] = {
         "viewer": viewer,
         "exported_at": datetime.now(UTC).replace(microsecond=0),
@@ -87,6 +89,7 @@ def _document(
 
 
 WHAT = {
+    "viewers": "What your service says they have agreed to be counted under.",
     "events": "What players reported, as they sent it.",
     "sessions": "One summary per closed playback; of one id the highest revision counts.",
     "progress": "What the viewer did with titles, for the figures of each title.",
@@ -152,9 +155,14 @@ def erase_all(settings: Settings, viewers: Sequence[str], *, agreed: bool, as_js
     done: list[Erased] = []
     with ViewerData(settings) as data:
         line = data.draw_line()
-        with _told_if_broken_off(done, viewers), _bar(len(viewers)) as step:
+        with (
+            _told_if_broken_off(done, viewers),
+            Withdrawals(settings) as withdrawals,
+            _bar(len(viewers)) as step,
+        ):
             for viewer in viewers:
                 done.append(data.erase(viewer, line))
+                withdrawals.add(viewer)
                 if as_json:
                     print_json(_receipt(done[-1]))
                 step()
@@ -218,14 +226,17 @@ def _report(settings: Settings, done: Sequence[Erased], line: Line) -> list[str]
             "workers are behind; events that were sent before now do not count when they come to "
             f"them ({', '.join(sorted(line.unread))})"
         )
-    topics = ", ".join(f"{spec.name} ({kept(spec)})" for spec in viewer_topics(settings))
+    if settings.demographics:
+        lines.append(f"withdrawn on Kafka: what {settings.topics.viewers} holds, by a tombstone")
+    logs = [spec for spec in viewer_topics(settings) if not spec.compacted]
+    topics = ", ".join(f"{spec.name} ({kept(spec)})" for spec in logs)
     lines.append(f"not deleted: records on Kafka, which go with their topics' retention: {topics}")
     lines.append("events that are sent from now on start a new profile")
     return lines
 
 
 def _deleted(known: Sequence[Erased]) -> list[str]:
-    keys = ("taste", "progress", "hooked", "state")
+    keys = ("taste", "progress", "hooked", "state", "declared")
     counts = {name: sum(name in erased.keys for erased in known) for name in keys}
     if len(known) == 1:
         said = [name for name in keys if counts[name]]

@@ -79,10 +79,12 @@ def demo(  # noqa: PLR0913 - one argument per option
 
 def _audience(size: tuple[int, int, float, int], seconds: float, picture: Path | None) -> None:
     from hookpoint.demo.run import run_demo  # noqa: PLC0415  commands load what they need
-    from producers.simulator import AudienceOptions  # noqa: PLC0415
+    from producers.simulator import MOST, AudienceOptions  # noqa: PLC0415
 
     viewers, titles, weeks, seed = size
-    options = AudienceOptions(viewers=viewers, titles=titles, weeks=weeks, seed=seed)
+    options = AudienceOptions(
+        viewers=viewers, titles=titles, weeks=weeks, seed=seed, declared_share=MOST
+    )
     run_demo(options, seconds or None, picture)
 
 

@@ -100,6 +100,10 @@ def simulate(  # noqa: PLR0913 - one argument per option
     messy: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of playbacks that play messily.")
     ] = 0.3,
+    demographics: Annotated[
+        bool,
+        typer.Option("--demographics", help="Most viewers declare age band, country, language."),
+    ] = False,
     speed: Speed = None,
     full_speed: Annotated[
         bool, typer.Option("--full-speed", help="As fast as the broker takes them (the default).")
@@ -117,7 +121,7 @@ def simulate(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Send what an invented audience does: the catalogue, the events, and a tick at the end."""
     from config.settings import Settings  # noqa: PLC0415  commands load what they need
-    from producers.simulator import Audience, AudienceOptions  # noqa: PLC0415
+    from producers.simulator import MOST, Audience, AudienceOptions  # noqa: PLC0415
 
     if sum((speed is not None, full_speed, live)) > 1:
         raise typer.BadParameter("choose one of --speed, --full-speed and --live")
@@ -129,6 +133,7 @@ def simulate(  # noqa: PLR0913 - one argument per option
         start_s=_moment(start),
         heartbeat_s=heartbeat,
         messy_share=messy,
+        declared_share=MOST if demographics else 0.0,
         keep_truth=False,
     )
     if catalogue is not None:
@@ -138,9 +143,14 @@ def simulate(  # noqa: PLR0913 - one argument per option
     if out is not None:
         if live or speed is not None:
             raise typer.BadParameter("--out writes at full speed")
+        if demographics:
+            raise typer.BadParameter("--out writes events only, --demographics sends to Kafka")
         _write(options, out)
-    else:
-        _simulate(_ready(Settings()), options, speed, live=live)
+        return
+    settings = _ready(Settings())
+    if demographics and not settings.demographics:
+        raise typer.BadParameter("--demographics needs HOOKPOINT_DEMOGRAPHICS=true")
+    _simulate(settings, options, speed, live=live)
 
 
 async def _replay(  # noqa: PLR0913 - one call, from `replay`

@@ -54,7 +54,7 @@ def erase(
     """Delete what Redis holds, for good. Workers may run; what was sent before never comes back.
 
     Exit code 0 also for a viewer of whom nothing is known; 1 if Redis or Kafka is away, or if
-    you say no. What lies on Kafka goes with the retention of its topic.
+    you say no. What they declared is withdrawn on Kafka; the rest there goes with its retention.
     """
     from hookpoint.commands._viewer_data import erase_all, read_ids  # noqa: PLC0415  # see above
 

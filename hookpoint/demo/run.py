@@ -28,7 +28,7 @@ from hookpoint.stack import running_stack
 from hookpoint.title_report.build import build_report
 from hookpoint.title_report.terminal import print_report
 from hookpoint.topics import ensure_topics
-from producers.send import send_catalogue
+from producers.send import send_catalogue, send_declared
 from producers.simulator import Audience, AudienceOptions, Truth
 from streams.keys import Keys
 
@@ -67,7 +67,8 @@ def run_demo(options: AudienceOptions, seconds: float | None, picture: Path | No
         f"{options.viewers:,} viewers live {options.weeks:g} weeks with {options.titles} titles: "
         f"{len(truth.playbacks):,} playbacks, {len(truth.finished_seasons()):,} seasons finished."
     )
-    with running_stack(own_names(Settings())) as settings:
+    own = own_names(Settings()).model_copy(update={"demographics": bool(options.declared_share)})
+    with running_stack(own) as settings:
         ensure_topics(settings)
         with running_worker(settings) as worker:
             _get_ready(settings, audience, worker)
@@ -119,17 +120,21 @@ def _show_title(settings: Settings) -> None:
 
 
 def _get_ready(settings: Settings, audience: Audience, worker: RunningWorker) -> None:
-    """Send the catalogue and wait until the worker has published it."""
-    titles = audience.catalogue()
+    """Send the catalogue and what viewers declare, and wait until the worker has taken it in."""
+    titles, declared = audience.catalogue(), audience.declared()
     send_catalogue(settings, titles)
-    wanted = [Keys(settings.key_prefix).title(title["title_id"]) for title in titles]
+    keys = Keys(settings.key_prefix)
+    wanted = [keys.title(title["title_id"]) for title in titles]
+    if settings.demographics:
+        send_declared(settings, declared)
+        wanted += map(keys.declared, declared)
     patience = time.monotonic() + READY_WITHIN_S
     with closing(connect(settings)) as client:
         while not all(client.exists(key) for key in wanted):
             worker.check()
             if time.monotonic() > patience:
                 raise StackError(
-                    f"the worker published no catalogue in {READY_WITHIN_S:.0f} s\n{worker.tail()}"
+                    f"the worker knows no catalogue after {READY_WITHIN_S:.0f} s\n{worker.tail()}"
                 )
             time.sleep(FRAME_S)
 

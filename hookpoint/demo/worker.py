@@ -111,6 +111,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "HOOKPOINT_GROUP": settings.group,
         "HOOKPOINT_KEY_PREFIX": settings.key_prefix,
         "HOOKPOINT_AGENTS": ",".join(sorted(settings.agents)),
+        "HOOKPOINT_DEMOGRAPHICS": str(settings.demographics),
         "HOOKPOINT_SLICE_MAX": str(settings.slice_max),
         "HOOKPOINT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
         "HOOKPOINT_OUTAGE_MAX_S": str(settings.outage_max_s),

@@ -20,7 +20,7 @@ CAPTIONS = {
     "genre": "Viewers by genre watched most before",
     "hour": "Viewers by local time of day",
     "device": "Viewers by device",
-    "age": "Viewers by age band, of those who agreed",
+    "age": "Viewers by declared age band",
 }
 SHOWN = 8
 """Values per facet."""
@@ -51,6 +51,8 @@ def _facet_chart(facet: str, counts: Mapping[str, int], n: int) -> Chart:
     spelt = local_hours if facet == "hour" else str
     if facet == "hour":
         order = sorted(counts, key=lambda value: (len(value), value))
+    elif facet == "age":
+        order = sorted(counts)
     else:
         order = sorted(counts, key=lambda value: (-counts[value], value))[:SHOWN]
     rows = tuple(

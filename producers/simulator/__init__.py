@@ -6,7 +6,7 @@ Pure: no clock, no network. ``Audience(AudienceOptions(...))`` has ``.catalogue(
 
 from producers.records import Record
 from producers.simulator.audience import Audience
-from producers.simulator.options import AudienceOptions
+from producers.simulator.options import MOST, AudienceOptions
 from producers.simulator.truth import Truth
 
-__all__ = ["Audience", "AudienceOptions", "Record", "Truth"]
+__all__ = ["MOST", "Audience", "AudienceOptions", "Record", "Truth"]

@@ -13,6 +13,7 @@ from producers.simulator.playback import Delivery, Player, Showing
 from producers.simulator.truth import TruePlayback, Truth
 from producers.simulator.viewer import Viewer
 from producers.simulator.watching import watch
+from streams.events import AGE_BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from producers.simulator.options import AudienceOptions
 
 _WINDOW_S = 600.0
+AGE_WEIGHTS = (4, 22, 34, 20, 10, 6, 4)
 _arrival = itemgetter(2)
 
 
@@ -38,6 +40,18 @@ class Audience:
     def catalogue(self) -> list[dict[str, Any]]:
         """The titles, as the ``titles`` topic wants them."""
         return [title.facts() for title in self.titles]
+
+    def declared(self) -> dict[str, dict[str, str]]:
+        """What viewers have agreed to be counted under, as the topic ``viewers`` wants it."""
+        # A chance of its own: who declares what must not change what anybody watches.
+        rng = random.Random(f"declared {self.options.seed}")
+        found: dict[str, dict[str, str]] = {}
+        for viewer in _Life(self.options, self.titles).viewers:
+            (age_band,) = rng.choices(AGE_BANDS, AGE_WEIGHTS)
+            if rng.random() < self.options.declared_share:
+                place = {"country": viewer.country, "language": viewer.language}
+                found[viewer.name] = {"age_band": age_band, **place}
+        return found
 
     def records(self) -> Iterator[Record]:
         """All events by arrival, encoded. Memory is bounded by the playbacks that are going on."""
@@ -69,7 +83,7 @@ class _Life:
         self._titles = titles
         self._rng = random.Random(f"audience {options.seed}")
         width = len(str(options.viewers))
-        self._viewers = [
+        self.viewers = [
             Viewer(f"viewer-{number:0{width}d}", self._rng, titles)
             for number in range(1, options.viewers + 1)
         ]
@@ -77,7 +91,7 @@ class _Life:
         self._delivery = Delivery(self._rng, options, self._on_the_way)
         self.truth = Truth({title.title_id: title for title in titles})
         if options.keep_truth:
-            for viewer in self._viewers:
+            for viewer in self.viewers:
                 self.truth.taste[viewer.name] = dict(zip(GENRES, viewer.taste, strict=True))
 
     def records(self) -> Iterator[Record]:
@@ -85,7 +99,7 @@ class _Life:
         start_s, end_s = self._options.start_s, self._options.end_s
         starts = [
             (viewer.first_start_s(self._rng, start_s), number)
-            for number, viewer in enumerate(self._viewers)
+            for number, viewer in enumerate(self.viewers)
         ]
         starts = [start for start in starts if start[0] < end_s]
         heapq.heapify(starts)
@@ -94,7 +108,7 @@ class _Life:
             window_end_s += _WINDOW_S
             while starts and starts[0][0] < window_end_s:
                 time_s, number = starts[0]
-                next_s = self._watch(self._viewers[number], time_s)
+                next_s = self._watch(self.viewers[number], time_s)
                 if next_s < end_s:
                     heapq.heapreplace(starts, (next_s, number))
                 else:

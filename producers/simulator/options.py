@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WEEK_S = 7 * 86400.0
+MOST = 0.8
+"""The share of viewers who declare something, where any do."""
 DEFAULT_START_S = 1_767_571_200.0  # 2026-01-05T00:00:00Z, a Monday
 
 
@@ -33,6 +35,8 @@ class AudienceOptions:
     """Share of events that are delivered twice."""
     late_share: float = 0.05
     """Share of events that arrive minutes to hours late (never more than six hours)."""
+    declared_share: float = 0.0
+    """Share of viewers who agree to be counted under age band, country and language."""
     keep_truth: bool = True
     """Remember what truly happened; it costs memory with every playback."""
 
@@ -41,9 +45,9 @@ class AudienceOptions:
             raise ValueError("an audience has at least one viewer and 1 to 400 titles")
         if not self.weeks > 0 or not self.heartbeat_s > 0:
             raise ValueError("weeks and heartbeat_s must be positive")
-        shares = (self.messy_share, self.duplicate_share, self.late_share)
+        shares = (self.messy_share, self.duplicate_share, self.late_share, self.declared_share)
         if not all(0 <= share <= 1 for share in shares):
-            raise ValueError("messy_share, duplicate_share and late_share lie in 0..1")
+            raise ValueError("messy_, duplicate_, late_ and declared_share lie in 0..1")
 
     @property
     def end_s(self) -> float:

@@ -43,13 +43,13 @@ class Viewer:
     """A viewer's nature and where they are. ``taste`` are shares of genres that add up to 1."""
 
     __slots__ = (
-        "_appeal", "_binges", "_in_a_row", "_language", "_peak_hour", "_seen", "country",
-        "devices", "journey", "name", "playbacks", "taste",
+        "_appeal", "_binges", "_in_a_row", "_peak_hour", "_seen", "country", "devices", "journey",
+        "language", "name", "playbacks", "taste",
     )  # fmt: skip
 
     def __init__(self, name: str, rng: random.Random, titles: tuple[Title, ...]) -> None:
         self.name = name
-        self.country, self._language = rng.choice(MARKETS)
+        self.country, self.language = rng.choice(MARKETS)
         self.taste = _taste(rng)
         self.devices = rng.choices(_DEVICES, (5, 3, 2, 1), k=2)
         self._peak_hour = rng.gauss(20.0, 2.5) % 24
@@ -101,7 +101,7 @@ class Viewer:
 
     def _liking(self, title: Title) -> float:
         of_genres = sum(self.taste[GENRES.index(genre)] for genre in title.genres)
-        close = 1.5 if title.language == self._language else 1.0
+        close = 1.5 if title.language == self.language else 1.0
         return title.popularity * close * math.pow(0.01 + of_genres / len(title.genres), 2.5)
 
     def _pick(self, rng: random.Random, titles: tuple[Title, ...]) -> Journey:

@@ -6,7 +6,20 @@ one and taking off the other: a late event that changes a viewing changes every 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
+
+
+class Declared(NamedTuple):
+    """What a viewer has agreed to be counted under; an empty text is nothing."""
+
+    age_band: str = ""
+    country: str = ""
+    language: str = ""
+
+
+NOTHING_DECLARED = Declared()
 
 
 class Seat(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.audience.records import Flags, Passage, Progress, Row, Seat
+from streams.audience.records import Declared, Flags, Passage, Progress, Row, Seat
 from streams.viewing.episode import began
 from streams.viewing.journey import NO_STEP, Journey, Step
 
@@ -65,17 +65,21 @@ def progress(
     )
 
 
-def take_seat(episode: Episode, taste: Taste) -> Seat:
-    """Where, how and when the viewing of this episode began."""
+def take_seat(episode: Episode, taste: Taste, declared: Declared) -> Seat:
+    """Where, how and when the viewing of this episode began, and who by what they have declared.
+
+    What the player says of country and language comes first: it knows where the viewer is now.
+    """
     if not episode.live:
         return Seat()
     first = min(episode.live, key=began)
     genres = {name: sum_ for name, sum_ in taste.lasting.positive.items() if name.startswith(GENRE)}
     favourite = min(genres, key=lambda name: (-genres[name], name), default=GENRE)
     return Seat(
-        first.fact("country") or "",
-        first.fact("language") or "",
+        first.fact("country") or declared.country,
+        first.fact("language") or declared.language,
         first.fact("device") or "",
         episode.hour(),
         favourite.removeprefix(GENRE),
+        declared.age_band,
     )

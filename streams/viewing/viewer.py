@@ -11,7 +11,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from streams.audience.records import Seat
+from streams.audience.records import NOTHING_DECLARED, Seat
 from streams.events import Event, Reject, Work
 from streams.signals import (
     PROGRESS,
@@ -65,6 +65,7 @@ class Viewer:
         "chain",
         "changed_episodes",
         "changed_journeys",
+        "declared",
         "due_ms",
         "episodes",
         "gone_episodes",
@@ -89,6 +90,8 @@ class Viewer:
     def __init__(self, name: str, rules: Rules) -> None:
         self.name = name
         self.version = 0
+        # Not part of the state: it is looked up, as titles are, and stays only in seats.
+        self.declared = NOTHING_DECLARED
         self.marks: dict[str, int] = {}
         self.playbacks: dict[PlaybackKey, Playback] = {}
         self.episodes: dict[EpisodeKey, Episode] = {}
@@ -244,7 +247,7 @@ class Viewer:
         before = None if key[1] else in_film(episode)
         crossed = episode.cross(at_ms, rules)
         if before is not None and crossed:
-            episode.seat = episode.seat or take_seat(episode, self.taste)
+            episode.seat = episode.seat or take_seat(episode, self.taste, self.declared)
             self._tell(episode, at_ms, episode.seat, (before, in_film(episode)))
         if key[1]:
             journey = self.journeys.get(episode.season)
@@ -417,7 +420,7 @@ class Viewer:
     ) -> None:
         now = in_season(journey, episode.key[2])
         if journey.seat is None and now != before:
-            journey.seat = take_seat(episode, self.taste)
+            journey.seat = take_seat(episode, self.taste, self.declared)
         self._tell(episode, at_ms, journey.seat or NOWHERE, (before, now))
 
     def _tell(

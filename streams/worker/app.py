@@ -21,13 +21,14 @@ from config.wrong import unknown_variables
 from streams.audience.title import Surroundings
 from streams.viewing.context import Context
 from streams.worker import metrics
+from streams.worker.agents import agents
 from streams.worker.audience_lanes import AudienceLanes, Audiences
 from streams.worker.audience_store import RedisAudienceStore
 from streams.worker.cache import Cache
-from streams.worker.catalogue_lanes import CatalogueLanes
 from streams.worker.catalogue_store import CatalogueStore, Snapshot
 from streams.worker.core import CORE
 from streams.worker.curves import Curves
+from streams.worker.declared_store import Declarations, DeclaredInput, RedisDeclared
 from streams.worker.dispatch import Dispatcher, ViewerLanes
 from streams.worker.faust_app import faust_app
 from streams.worker.lag import Lag
@@ -36,6 +37,7 @@ from streams.worker.outage import Patience
 from streams.worker.peers import Peers
 from streams.worker.publisher import Publisher
 from streams.worker.redis_store import RedisStore
+from streams.worker.side_lanes import SideLanes
 from streams.worker.supervision import Supervision
 from streams.worker.transport import SliceSchema
 from streams.worker.waiting import wait_for_catalogue
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from streams.worker.lag import Position
-    from streams.worker.store import Source
+    from streams.worker.store import Mark, Source
     from streams.worker.watchdog import Works
 
 log = structlog.get_logger()
@@ -64,11 +66,14 @@ class Worker:
         self.publisher = Publisher(settings)
         titles = CatalogueStore(settings, self.store)
         self.snapshot = Snapshot(titles)
-        self.catalogue = CatalogueLanes(settings, self.store, titles, self.publisher)
+        self.catalogue = SideLanes(settings, self.store, self.publisher, titles)
         self.patience = Patience(settings.outage_max_s)
         self.lag = Lag(settings, self._consumer_positions)
         self.consumer_of: Callable[[], Any] = lambda: None
-        cache = Cache(self.store, settings.rules, settings.cache_viewers)
+        said = RedisDeclared(settings, self.store)
+        looks = Declarations(said) if settings.demographics else None
+        cache = Cache(self.store, settings.rules, settings.cache_viewers, looks)
+        self.declared = SideLanes(settings, self.store, self.publisher, DeclaredInput(said, cache))
         self.store.on_boot = cache.clear
         shell = Shell(
             settings,
@@ -98,7 +103,8 @@ class Worker:
         return {} if consumer is None else await consumer.positions()
 
     def _works(self) -> Mapping[Source, Works]:
-        return {**self.viewers.lanes, **self.titles.lanes, **self.catalogue.lanes}
+        lanes = (self.viewers, self.titles, self.catalogue, self.declared)
+        return {source: lane for kind in lanes for source, lane in kind.lanes.items()}
 
     def context(self) -> Context:
         """What decisions rest on right now."""
@@ -151,21 +157,27 @@ class Worker:
         await self.start()
         await self.patience(self.guard.look)
         topics = self.settings.topics
-        sources: dict[str, list[Source]] = {
-            name: [] for name in (topics.events, topics.progress, topics.titles)
-        }
+        sources: dict[str, list[Source]] = {name: [] for _, name in topics}
         for tp in assigned:
             sources[tp.topic].append((tp.topic, tp.partition))
+        side_inputs: dict[str, SideLanes[Any]] = {
+            topics.titles: self.catalogue,
+            topics.viewers: self.declared,
+        }
         marks = await self.viewers.assign(sources[topics.events])
         marks |= await self.titles.assign(sources[topics.progress])
-        read = await self.patience(self.store.marks, sources[topics.titles])
-        self.catalogue.assign(sources[topics.titles], read)
+        read: dict[Source, Mark] = {}
+        for name, lanes in side_inputs.items():
+            found = await self.patience(self.store.marks, sources[name])
+            lanes.assign(sources[name], found)
+            read |= found
         self.supervision.health.has_place = True
         log.info(
             "partitions assigned",
             events=len(sources[topics.events]),
             progress=len(sources[topics.progress]),
             titles=len(sources[topics.titles]),
+            viewers=len(sources[topics.viewers]),
         )
         return {TP(*source): mark.offset + 1 for source, mark in (marks | read).items()}
 
@@ -176,7 +188,8 @@ class Worker:
     async def leave_partitions(self) -> None:
         """Finish what is under way before others start on these partitions."""
         self.supervision.health.has_place = False
-        self.catalogue.assign((), {})
+        for lanes in (self.catalogue, self.declared):
+            lanes.assign((), {})
         await self.stop_lanes()
 
     async def absorb_titles(self, event: Any) -> None:
@@ -200,41 +213,14 @@ def build(worker: Worker) -> faust.App:
     app.find_positions = worker.positions
     app.read_on = worker.guard.read_on
     app.slice_max = settings.slice_max
-    for name, (topic, agent) in _agents(worker).items():
-        if name in settings.agents:
+    for name, (part, topic, agent) in agents(worker).items():
+        if part in settings.agents:
             channel = app.topic(topic, schema=SliceSchema())
             app.agent(channel, name=name, supervisor_strategy=CrashingSupervisor)(agent)
     _tend(app, worker)
     _follow_the_group(app, worker)
     _end_in_order(app, worker)
     return app
-
-
-def _agents(worker: Worker) -> dict[str, tuple[str, Callable[[Any], Any]]]:
-    """What there is to do: by name, the topic that is read, and who reads it."""
-    topics = worker.settings.topics
-
-    async def viewers(stream: Any) -> None:
-        """Hand slices of playback events to the lanes of their partitions."""
-        async for event in stream.noack().events():
-            worker.viewers.submit(event)
-
-    async def titles(stream: Any) -> None:
-        """Hand slices of what viewers did with titles to the lanes of their partitions."""
-        async for event in stream.noack().events():
-            worker.titles.submit(event)
-
-    async def catalogue(stream: Any) -> None:
-        """Take titles into the catalogue."""
-        async for event in stream.noack().events():
-            await worker.absorb_titles(event)
-            event.ack()
-
-    return {
-        "viewers": (topics.events, viewers),
-        "titles": (topics.progress, titles),
-        "catalogue": (topics.titles, catalogue),
-    }
 
 
 def _tend(app: faust.App, worker: Worker) -> None:

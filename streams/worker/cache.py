@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING
 from streams.viewing.timers import NEVER
 from streams.viewing.viewer import Viewer
 from streams.viewing.wire import load
+from streams.worker.declared_store import NEVER_S
 from streams.worker.metrics import CACHED, LOADS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from streams.rules import Rules
+    from streams.worker.declared_store import Declarations
     from streams.worker.store import Store
 
 
 class Entry:
     """A viewer, and when the store's index of timers will next look at them.
 
+    ``declared_at_s`` is when it was looked up what the viewer has declared.
     Each source has an index of its own, and a viewer's records may lie in several. Only what the
     last source is known to have is kept: another's is at worst told once more.
     """
 
-    __slots__ = ("_indexed_ms", "_source", "viewer")
+    __slots__ = ("_indexed_ms", "_source", "declared_at_s", "viewer")
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
+        self.declared_at_s = NEVER_S
         self._source, self._indexed_ms = "", NEVER
 
     def indexed_ms(self, source: str) -> int:
@@ -44,8 +48,11 @@ class Entry:
 class Cache:
     """State by viewer. What is here equals the store, or is being written by one lane."""
 
-    def __init__(self, store: Store, rules: Rules, most: int) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, most: int, declarations: Declarations | None = None
+    ) -> None:
         self._store = store
+        self._declarations = declarations
         self._rules = rules
         self._most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
@@ -78,16 +85,40 @@ class Cache:
         # Held here, so that another lane's `trim` cannot take them away while this one waits.
         found = {name: self._entries[name] for name in names if name in self._entries}
         missing = [name for name in names if name not in found]
-        if missing:
-            for name, stored in zip(missing, await self._store.load(missing), strict=True):
-                known = stored.version > 0
-                viewer = load(name, stored, self._rules) if known else Viewer(name, self._rules)
-                found[name] = Entry(viewer)
-            LOADS.inc(len(missing))
+        if self._declarations is not None:
+            await self._load_and_look(missing, found, self._declarations)
+        elif missing:
+            await self._load(missing, found)
         for name in names:
             self._entries[name] = found[name]
             self._entries.move_to_end(name)
         return [found[name] for name in names]
+
+    async def _load(self, missing: Sequence[str], found: dict[str, Entry]) -> None:
+        for name, stored in zip(missing, await self._store.load(missing), strict=True):
+            known = stored.version > 0
+            viewer = load(name, stored, self._rules) if known else Viewer(name, self._rules)
+            found[name] = Entry(viewer)
+        LOADS.inc(len(missing))
+
+    async def _load_and_look(
+        self, missing: Sequence[str], found: dict[str, Entry], declarations: Declarations
+    ) -> None:
+        """Side by side, so that both take the time of one round trip."""
+        wanted = [*missing, *declarations.stale(found.values())]
+        if not wanted:
+            return
+        (at_s, said), _ = await asyncio.gather(declarations.ask(wanted), self._load(missing, found))
+        for name, declared in zip(wanted, said, strict=True):
+            found[name].viewer.declared, found[name].declared_at_s = declared, at_s
+
+    def look_again(self, names: Iterable[str]) -> None:
+        """What these viewers have declared has changed."""
+        if self._declarations is not None:
+            self._declarations.have_changed()
+        for name in names:
+            if name in self._entries:
+                self._entries[name].declared_at_s = NEVER_S
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget viewers whose state here may differ from the store's."""

@@ -90,10 +90,18 @@ def _title_id(record: Any, most_bytes: int) -> str:
 class CatalogueStore:
     """Titles in Redis: public facts per title, and one hash from which workers load them all."""
 
+    what = "titles"
+
     def __init__(self, settings: Settings, store: RedisStore) -> None:
         self._store = store
         self._keys = Keys(settings.key_prefix)
         self._script = Script("catalogue.lua")
+
+    def read(
+        self, source: Source, records: Sequence[Any], most_bytes: int
+    ) -> tuple[dict[str, Change], list[DeadLetter]]:
+        """See ``read_titles``."""
+        return read_titles(source, records, most_bytes)
 
     async def put(self, titles: Mapping[str, Change]) -> None:
         """Take titles in; doing it again changes nothing, and what was overtaken stays so."""

@@ -59,6 +59,8 @@ class Guard:
             names.titles: "TITLES",
             names.progress: "PROGRESS",
         }
+        if settings.demographics:
+            self._inputs[names.viewers] = "VIEWERS"
         self._topics = [spec.name for spec in topic_specs(settings)]
         self._ids: dict[str, str] = {}
         self.missing: dict[str, float] = {}

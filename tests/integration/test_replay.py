@@ -23,6 +23,7 @@ from hookpoint.topics import ensure_topics
 from producers.records import Record
 from producers.send import BulkSender, Lane, SendError, partition_of, send_records, send_ticks
 from producers.simulator import Audience, AudienceOptions
+from streams.audience.records import Declared
 
 pytestmark = pytest.mark.integration
 
@@ -241,6 +242,23 @@ def test_what_is_simulated_into_a_file_is_what_is_simulated_into_kafka(
     assert sum(it.key is None for it in records) == settings.partitions
     titles = sorted((tmp_path / "cat.jsonl").read_bytes().splitlines())
     assert sorted(it.value for it in arrived(settings.topics.titles)) == titles
+
+
+def test_simulated_viewers_declare_who_they_are_where_that_is_turned_on(
+    hookpoint, env, arrived, settings
+):
+    who = ("simulate", "--viewers", "20", "--weeks", "0.1", "--demographics")
+    refused = hookpoint(*who)
+    assert refused.returncode == 2
+    assert b"HOOKPOINT_DEMOGRAPHICS" in refused.stderr
+    assert arrived(settings.topics.titles) == []
+    ensure_topics(settings.model_copy(update={"demographics": True}))
+    sent = hookpoint(*who, env=env | {"HOOKPOINT_DEMOGRAPHICS": "true"})
+    assert sent.returncode == 0, sent.stderr
+    declared = arrived(settings.topics.viewers)
+    assert {it.key for it in declared} <= {b"viewer-%02d" % n for n in range(1, 21)}
+    assert all(orjson.loads(it.value).keys() == set(Declared._fields) for it in declared)
+    assert len(declared) > 8
 
 
 @pytest.mark.parametrize("how", [(), ("--speed", "1000000")])

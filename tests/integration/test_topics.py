@@ -79,6 +79,16 @@ def test_creates_every_topic_of_the_contract_with_its_partitions_and_retention(s
         assert values.items() >= report.spec.config().items()
 
 
+def test_what_viewers_declare_has_a_topic_where_that_is_turned_on(settings):
+    assert settings.topics.viewers not in by_name(ensure_topics(settings))
+    on = settings.model_copy(update={"demographics": True})
+    reports = by_name(ensure_topics(on))
+    assert reports[settings.topics.viewers].state == "created"
+    assert reports[settings.topics.viewers].spec.compacted
+    states = {report.state for name, report in reports.items() if name != settings.topics.viewers}
+    assert states == {"exists"}
+
+
 def test_a_second_run_finds_them_all_and_creates_nothing(settings):
     ensure_topics(settings)
     again = ensure_topics(settings)
@@ -147,7 +157,7 @@ def test_json_tells_the_same_to_machines(run, settings, admin):
     code, output = run("--json")
     records = {record["topic"]: record for record in orjson.loads(output)}
     assert code == 3
-    assert set(records) == set(settings.topics.model_dump().values())
+    assert set(records) == set(settings.topics.model_dump().values()) - {settings.topics.viewers}
     assert records[settings.topics.signals]["differences"] == ["1 partition instead of 4"]
     assert records[settings.topics.titles]["compacted"] is True
     assert records[settings.topics.events]["retention_ms"] == 7 * 86_400_000
@@ -195,5 +205,5 @@ def test_names_stay_whole_on_a_narrow_terminal(settings, tmp_path):
     names = "".join(
         line[: re.match(r"\S* *", line).end()].strip() for line in shown.text.split("\n")
     )
-    for name in settings.topics.model_dump().values():
-        assert name in names
+    for spec in topic_specs(settings):
+        assert spec.name in names

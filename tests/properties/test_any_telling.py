@@ -5,33 +5,49 @@ That holds only if `before` is, every time, exactly what was said last.
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import DAY, RULES, SOURCE, accepted, context, months
 
-from streams.audience.records import Flags, Progress, Row, Session, read
-from streams.events import Event
+from streams.audience.people import People
+from streams.audience.records import Declared, Flags, Progress, Row, Session, read
+from streams.events import AGE_BANDS, Event
 from streams.signals import PROGRESS
 from streams.viewing.viewer import Viewer
 
 WORLD = context()
+DECLARED = st.builds(
+    Declared, st.sampled_from(["", *AGE_BANDS]), st.sampled_from(["", "DE"]), st.just("de")
+)
 
 
-def told(events: list[Event]) -> tuple[Viewer, list[Progress | Session]]:
-    """A viewer after all that was reported and 400 more days, and what its titles heard."""
+def told(
+    events: list[Event], declared: list[Declared] | None = None
+) -> tuple[Viewer, list[Progress | Session]]:
+    """A viewer after all that was reported and 400 more days, and what its titles heard.
+
+    What they have ``declared`` changes with every report.
+    """
     viewer, clock = Viewer("v", RULES), 0
+    said = cycle(declared or [Declared()])
     for offset, clock, one in accepted(events):
+        viewer.declared = next(said)
         viewer.absorb(SOURCE, offset, clock, one, WORLD)
     viewer.fire(clock + 400 * DAY, WORLD)
     return viewer, [read(out.body.encode()) for out in viewer.outbox if out.topic == PROGRESS]
 
 
-@given(months())
-def test_what_was_before_is_what_was_said_last(events: list[Event]) -> None:
+@given(months(), st.lists(DECLARED, min_size=1, max_size=5))
+def test_what_was_before_is_what_was_said_last(
+    events: list[Event], declared: list[Declared]
+) -> None:
     rows: dict[tuple[str, int, int], Row | None] = {}
     flags: dict[tuple[str, int, int], Flags] = {}
     seats: dict[tuple[str, int], object] = {}
     sessions: dict[str, object] = {}
-    for record in told(events)[1]:
+    for record in told(events, declared)[1]:
         if isinstance(record, Session):
             assert sessions.get(record.id) == record.before
             sessions[record.id] = record.now
@@ -47,6 +63,20 @@ def test_what_was_before_is_what_was_said_last(events: list[Event]) -> None:
             assert rows.get(key) == before
             assert before != now
             rows[key] = now
+
+
+@given(months(), st.lists(DECLARED, min_size=1, max_size=5))
+def test_whatever_is_declared_meanwhile_nobody_counts_under_two_ages_or_under_none_taken_back(
+    events: list[Event], declared: list[Declared]
+) -> None:
+    """A seat that changed would leave one too many under one band, one too few elsewhere."""
+    people: dict[str, People] = {}
+    for record in told(events, declared)[1]:
+        if isinstance(record, Progress):
+            people.setdefault(record.title_id, People()).progress(record)
+            report = people[record.title_id].report(threshold=1)
+            assert sum(report["age"].values()) <= report["n"]
+            assert all(count > 0 for count in report["age"].values())
 
 
 @given(months())

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice, pairwise
 
@@ -16,7 +17,9 @@ import pytest
 from producers.simulator import Audience, AudienceOptions, Truth
 from producers.simulator.catalogue import Season, Title, make_catalogue
 from producers.simulator.truth import TruePlayback, length
+from streams.audience.records import Declared
 from streams.catalogue import creator_labels, creator_names, parse_title
+from streams.contract import decode_declared
 from streams.decoder import decode
 from streams.rules import Rules
 
@@ -66,6 +69,19 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(messy):
         text=True,
     )
     assert other.stdout.strip() == digest.hexdigest()
+
+
+def test_who_declares_what_is_valid_and_changes_nothing_that_anybody_watches(messy):
+    asked = Audience(replace(SMALL, declared_share=0.8))
+    declared = asked.declared()
+    viewers = {record.key.decode() for record in messy[0]}
+    assert 0.6 * SMALL.viewers < len(declared) < SMALL.viewers
+    assert declared.keys() <= viewers
+    for viewer, said in declared.items():
+        assert decode_declared(viewer.encode(), orjson.dumps(said)) == (viewer, Declared(**said))
+        assert all(said.values())
+    assert list(islice(asked.records(), 1000)) == messy[0][:1000]
+    assert Audience(SMALL).declared() == {}
 
 
 def test_another_seed_gives_another_audience(messy):

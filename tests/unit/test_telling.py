@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strategies import DAY, HOUR, RUNTIME_MS, T0, Watching, event
 
-from streams.audience.records import Passage, Progress, Row, Seat, read
+from streams.audience.records import Declared, Passage, Progress, Row, Seat, read
 from streams.viewing.knots import Kind
 
 
@@ -122,6 +122,28 @@ def test_the_seat_is_taken_when_a_season_is_begun_and_kept() -> None:
     first, *others = told(one)
     assert first.seat == Seat("DE", "de", "tv", 20)
     assert {record.seat for record in others} == {first.seat}
+
+
+def test_a_seat_has_the_age_that_was_declared_and_places_that_the_player_does_not_say() -> None:
+    one = Watching()
+    one.viewer.declared = Declared("25-34", "DE", "de")
+    left = one.watch(1, T0, country="FR")
+    assert told(one)[0].seat == Seat("FR", "de", "", 20, "", "25-34")
+    watch_film(one, left + HOUR)
+    assert told(one)[-1].seat == Seat("DE", "de", "", 20, "comedy", "25-34")
+
+
+def test_what_is_declared_or_withdrawn_later_changes_no_seat_that_is_taken() -> None:
+    one = Watching()
+    left = one.watch(1, T0)
+    one.viewer.declared = Declared("25-34")
+    left = one.watch(2, left + HOUR)
+    assert {record.seat.age for record in told(one)} == {""}
+    left = watch_film(one, left + HOUR)
+    one.viewer.declared = Declared()
+    one.watch(1, left + HOUR, title="dark")
+    ages = {record.title_id: record.seat.age for record in told(one)}
+    assert ages == {"office": "", "heat": "25-34", "dark": ""}
 
 
 def test_a_seat_knows_the_genre_that_its_viewer_watched_most_before() -> None:

@@ -96,6 +96,15 @@ def test_the_audience_is_shown_in_shares_of_what_is_published(shown):
     assert "viewers counted here  at least 1,500" in text
 
 
+def test_age_bands_are_shown_from_young_to_old(shown):
+    ages = {"45-54": 50, "18-24": 200, "65+": 50, "25-34": 450}
+    text = shown(a_title(audience={"n": 1500, "age": ages}))
+    bands = text.partition("Viewers by declared age band")[2].partition("Counts are")[0]
+    assert re.findall(r"^(\S+) +\S+ +(\d+) %", bands, re.MULTILINE) == [
+        ("18-24", "13"), ("25-34", "30"), ("45-54", "3"), ("65+", "3"),
+    ]  # fmt: skip
+
+
 def test_what_is_withheld_is_said_with_the_threshold(shown, capsys):
     text = shown(a_title())
     assert "what has fewer than 50 viewers is withheld" in text
