@@ -16,12 +16,12 @@ import msgspec
 from consumers.connection import connect
 from consumers.engagement import (
     Audience,
-    CountryCurve,
     Curve,
     Engagement,
     EpisodeFigures,
     Facts,
     Figures,
+    GroupCurve,
     Hook,
     Moment,
     Reach,
@@ -149,7 +149,7 @@ def _title(title_id: str, facts: Mapping[str, str], engagement: Mapping[str, str
 
 
 # -- hashes ----------------------------------------------------------------------------------------
-_PART = re.compile(r"(season|episodes|dropoff|curve|hook):(\d+)(?::([^:]+))?")
+_PART = re.compile(r"(season|episodes|dropoff|curve|hook):(\d+)(?::(language:)?([^:]+))?")
 _TYPES: Mapping[str, Any] = {
     "season": Figures,
     "episodes": dict[str, EpisodeFigures],
@@ -204,28 +204,22 @@ def read_facts(title_id: str, fields: Mapping[str, str]) -> Facts | None:
 
 def _seasons(read: _Fields, fields: Mapping[str, str]) -> dict[int, Season]:
     own: dict[int, dict[str, Any]] = {}
-    abroad: dict[int, dict[str, dict[str, Any]]] = {}
+    groups: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
     for name in fields:
         found = _PART.fullmatch(name)
         if found is None:
             continue
-        what, season, country = found[1], int(found[2]), found[3]
+        what, season, value = found[1], int(found[2]), found[4]
         parts = own.setdefault(season, {})
-        if country is not None:
+        if value is not None:
             if what not in ("curve", "hook"):
                 continue
-            parts = abroad.setdefault(season, {}).setdefault(country, {})
+            kind = "languages" if found[3] else "countries"
+            parts = groups.setdefault((season, kind), {}).setdefault(value, {})
         parts["figures" if what == "season" else what] = read.json(name, _TYPES[what])
-    return {
-        season: Season(
-            **parts,
-            countries={
-                country: CountryCurve(**each)
-                for country, each in sorted(abroad.get(season, {}).items())
-            },
-        )
-        for season, parts in sorted(own.items())
-    }
+    for (season, kind), found_there in groups.items():
+        own[season][kind] = {it: GroupCurve(**each) for it, each in sorted(found_there.items())}
+    return {season: Season(**parts) for season, parts in sorted(own.items())}
 
 
 class _Fields:

@@ -12,14 +12,15 @@ from hookpoint.evaluate.scenarios import DAY_S
 from streams.audience.hook_point import FIRST, NONE, SHARE, decide, lift
 from streams.audience.passages import LAST_H
 from streams.audience.records import Passage, Row
-from streams.audience.retention import LEAST_VIEWERS, Retention
+from streams.audience.retention import Retention
+from streams.audience.season_curve import LEAST_VIEWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hookpoint.evaluate.audience import Crowd, Truth
     from hookpoint.evaluate.scenarios import Scenario
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.season_curve import SeasonCurve
 
 LAUNCHED_MS = 20_000 * int(DAY_S) * 1000
 BOUNDS = (0.025, 0.975)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.engagement import LEAST_VIEWERS, Engagement, Facts
+from consumers.engagement import LEAST_VIEWERS, Audience, Engagement, Facts, Reach
 from hookpoint.commands._tables import clock, moment
 from hookpoint.title_report.audience import audience_section, reach_section, voices_section
 from hookpoint.title_report.model import Report, Section
-from hookpoint.title_report.season import Context, hook_pairs, season_section
+from hookpoint.title_report.season import Context, Group, hook_pairs, season_section
 from hookpoint.title_report.words import count, hours, named, share
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def chosen_season(title: Title, wanted: int | None) -> int | None:
 def build_report(
     title: Title,
     season: int | None = None,
-    country: str | None = None,
+    group: Group | None = None,
     least: int = LEAST_VIEWERS,
 ) -> Report:
     """All that there is to say about ``title``.
@@ -41,7 +41,7 @@ def build_report(
     Args:
         title: as it was read.
         season: shown in full; None shows the last one that has been watched.
-        country: whose curve to show, ISO 3166-1 alpha-2; None shows everybody's.
+        group: whose curve to show; None shows everybody's.
         least: the workers' threshold: of fewer viewers nothing is published.
     """
     engagement = title.engagement or Engagement()
@@ -50,11 +50,11 @@ def build_report(
     if shown is not None:
         updated_at, runtimes = engagement.updated_at, _runtimes_s(title, shown)
         part = engagement.seasons[shown]
-        context = Context(country, updated_at, least)
+        context = Context(group, updated_at, least)
         sections.append(season_section(shown, part, runtimes, context))
         sections += _other_seasons(engagement, shown)
-    if country is not None:
-        sections.append(_in_country(engagement, country))
+    if group is not None:
+        sections.append(_in_group(engagement, group))
     sections += [
         audience_section(engagement.audience, least),
         reach_section(engagement.reach, least),
@@ -139,19 +139,22 @@ def _other_seasons(engagement: Engagement, shown: int) -> list[Section]:
     return [Section("Other seasons", tuple(pairs))] if pairs else []
 
 
-def _in_country(engagement: Engagement, country: str) -> Section:
-    viewers = (engagement.audience.country if engagement.audience else {}).get(country)
-    watched = (engagement.reach.countries if engagement.reach else {}).get(country)
+def _in_group(engagement: Engagement, group: Group) -> Section:
+    audience, reach = engagement.audience or Audience(), engagement.reach or Reach()
+    in_country = group.kind == "country"
+    viewers = (audience.country if in_country else audience.language).get(group.value)
+    watched = (reach.countries if in_country else reach.languages).get(group.value)
     pairs = named(
         [
             ("viewers", "" if viewers is None else f"at least {count(viewers)}"),
             ("hours", hours(watched)),
         ]
     )
-    note = f"Beside these, only the curve and the hook point are of {country}; the rest is of all."
+    whose = f"the curve and the hook point are of {group.name}"
+    note = f"Beside these, only {whose}; the rest is of all."
     if not pairs:
         note = f"Viewers and hours are withheld: too few. {note}"
-    return Section(f"In {country}", pairs, notes=(note,))
+    return Section(f"In {group.name}", pairs, notes=(note,))
 
 
 def _runtimes_s(title: Title, season: int) -> Mapping[str, Number]:

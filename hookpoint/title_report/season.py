@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from consumers.engagement import CountryCurve
+from consumers.engagement import GroupCurve
 from hookpoint.commands._tables import clock
 from hookpoint.title_report.model import Chart, Row, Section
 from hookpoint.title_report.words import (
@@ -30,11 +30,27 @@ HOOKS_FROM = 0.70
 """The share that goes on to the end from which an episode is a hook point."""
 
 
+class Group(NamedTuple):
+    """Viewers of one country (ISO 3166-1 alpha-2) or one language of the audio (as ``ko``)."""
+
+    kind: Literal["country", "language"]
+    value: str
+
+    @property
+    def name(self) -> str:
+        """In words: ``DE``, ``ko audio``."""
+        return self.value if self.kind == "country" else f"{self.value} audio"
+
+    def all_of(self, season: Season) -> Mapping[str, GroupCurve]:
+        """Curves of all groups of this kind."""
+        return season.countries if self.kind == "country" else season.languages
+
+
 class Context(NamedTuple):
     """How a season is to be told."""
 
-    country: str | None
-    """Whose curve, ISO 3166-1 alpha-2; None for everybody's."""
+    group: Group | None
+    """Whose curve; None for everybody's."""
     updated_at: datetime | None
     """The event time of what is published."""
     least: int
@@ -59,8 +75,8 @@ def season_section(
     ]
     charts, notes = [], []
     if number:
-        own, country = CountryCurve(season.curve, season.hook), context.country
-        curves = own if country is None else season.countries.get(country, CountryCurve())
+        own, group = GroupCurve(season.curve, season.hook), context.group
+        curves = group.all_of(season).get(group.value, GroupCurve()) if group else own
         pairs += hook_pairs(curves.hook)
         if curves.curve is not None:
             charts.append(curve_chart(number, curves.curve, curves.hook, context))
@@ -99,7 +115,7 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
 
 def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) -> Chart:
     """Who goes on from each episode, and who to the end, with bounds; the hook point is marked."""
-    marked, country = (hook.k if hook is not None else None), context.country
+    marked, group = (hook.k if hook is not None else None), context.group
     rows, told = [], []
     for place, (c, h) in enumerate(zip(curve.c, curve.finish(), strict=True)):
         episode = place + 1
@@ -112,7 +128,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
-    where = f" in {country}" if country else ""
+    where = f" in {group.name}" if group else ""
     point = f" The hook point is episode {marked}." if marked is not None else ""
     return Chart(
         name=f"curve-{number}",
@@ -128,12 +144,15 @@ def _bounds(lows: tuple[float, ...], highs: tuple[float, ...], place: int) -> Bo
     return (lows[place], highs[place]) if lows and highs else None
 
 
-def _curve_notes(season: Season, curves: CountryCurve, context: Context) -> list[str]:
-    country = context.country
-    what = "The curve" if country is None else f"The curve of {country}"
+def _curve_notes(season: Season, curves: GroupCurve, context: Context) -> list[str]:
+    group = context.group
+    what = f"The curve of {group.name}" if group else "The curve"
     if curves.curve is None:
-        others = ", ".join(code for code, each in season.countries.items() if each.curve)
-        there = f" There is one for: {others}." if country is not None and others else ""
+        there = ""
+        if group is not None:
+            others = (name for name, each in group.all_of(season).items() if each.curve)
+            told = ", ".join(others)
+            there = f" There is one for: {told}." if told else ""
         why = "too few viewers have finished an episode, or the season's length is unknown"
         return [f"{what} is not there yet: {why}.{there}"]
     if curves.curve.provisional:

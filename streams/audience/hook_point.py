@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from streams.audience.life_table import HIGH, LOW
-from streams.audience.retention import LEAST_VIEWERS, in_steps
+from streams.audience.season_curve import LEAST_VIEWERS, in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.season_curve import SeasonCurve
 
 FIRST = 2
 """Finishing the pilot is no hook."""

@@ -68,7 +68,7 @@ def test_any_chain_of_corrections_equals_the_final_rows(viewers, open_ms, data):
     for number in data.draw(st.permutations(left)):
         now = viewers[number][at[number]]
         at[number] += 1
-        chained.add(Passage(1, said.get(number), now), "", open_ms)
+        chained.add(Passage(1, said.get(number), now), open_ms=open_ms)
         said[number] = now
         if data.draw(st.booleans()):
             chained.compact(T0 + data.draw(st.integers(0, 80)) * DAY_MS)

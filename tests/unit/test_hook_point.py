@@ -17,7 +17,7 @@ from streams.audience.hook_point import (
 )
 from streams.audience.life_table import Estimate
 from streams.audience.passages import EDGES_S
-from streams.audience.retention import SeasonCurve
+from streams.audience.season_curve import SeasonCurve
 
 GAPS = (0.4,) * 15 + (0.8,) * 10 + (1.0,) * (len(EDGES_S) - 26)
 
