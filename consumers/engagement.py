@@ -19,8 +19,6 @@ import msgspec
 DAY_S = 86_400
 FULL_HORIZON_S = 28 * DAY_S
 """How long viewers must have been observed before leaving is told apart from a pause."""
-LEAST_VIEWERS = 50
-"""Nothing is published of fewer viewers, unless the worker's settings say otherwise."""
 
 Number = int | float
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

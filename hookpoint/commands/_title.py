@@ -126,7 +126,7 @@ def _print(settings: Settings, found: Title, asked: Asked) -> None:
 
 
 def _report(settings: Settings, found: Title, asked: Asked) -> Report:
-    return build_report(found, asked.season, asked.group, settings.rules.least_viewers)
+    return build_report(found, asked.season, asked.group, settings.rules)
 
 
 def _as_json(found: Title, asked: Asked) -> dict[str, Any]:

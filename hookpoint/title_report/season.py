@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
     from consumers.engagement import Curve, Hook, Number, Season
     from hookpoint.title_report.model import Bounds
+    from streams.rules import Rules
 
 BINS = 20
-HOOKS_FROM = 0.70
-"""The share that goes on to the end from which an episode is a hook point."""
 
 
 class Group(NamedTuple):
@@ -53,8 +52,8 @@ class Context(NamedTuple):
     """Whose curve; None for everybody's."""
     updated_at: datetime | None
     """The event time of what is published."""
-    least: int
-    """Of fewer viewers nothing is published."""
+    rules: Rules
+    """The workers'."""
 
 
 def season_section(
@@ -77,27 +76,27 @@ def season_section(
     if number:
         own, group = GroupCurve(season.curve, season.hook), context.group
         curves = group.all_of(season).get(group.value, GroupCurve()) if group else own
-        pairs += hook_pairs(curves.hook)
+        pairs += hook_pairs(curves.hook, context.rules)
         if curves.curve is not None:
             charts.append(curve_chart(number, curves.curve, curves.hook, context))
         notes += _curve_notes(season, curves, context)
     if season.dropoff or season.episodes:
         charts.append(_dropoff_chart(number, season, runtimes_s))
     if season.episodes.keys() - season.dropoff.keys():
-        few = f"episodes with fewer than {context.least} starters"
+        few = f"episodes with fewer than {context.rules.least_viewers} starters"
         notes.append(f"Where viewers leave is withheld for {few}.")
     heading = f"Season {number}" if number else "The film"
     return Section(heading, named(pairs), tuple(charts), tuple(notes))
 
 
 # -- hook point and curve --------------------------------------------------------------------------
-def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
+def hook_pairs(hook: Hook | None, rules: Rules) -> list[tuple[str, str]]:
     """The hook point in words; empty if nothing is said about one."""
     if hook is None:
         return []
-    of = "?" if hook.of is None else hook.of
+    of, asked = "?" if hook.of is None else hook.of, share(rules.hook_share)
     if hook.k is None:
-        where = f"none yet: after no episode of {of} do {share(HOOKS_FROM)} surely go on to the end"
+        where = f"none yet: after no episode of {of} do {asked} surely go on to the end"
     else:
         where = (
             f"episode {hook.k} of {of}: {share(hook.p)}{between(hook.low, hook.high)} of those "
@@ -106,7 +105,10 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
     return [
         ("hook point", where),
         ("go on to the end from episode 1", share(hook.h1)),
-        ("certain that 70 % do", certainty(hook.certainty) if hook.k is not None else ""),
+        (
+            f"certain that {share(rules.hook_share)} do",
+            certainty(hook.certainty) if hook.k is not None else "",
+        ),
         ("lift over an even loss", points(hook.lift)),
         ("beside seasons of the same length", points(hook.lift_peers)),
         ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
@@ -123,7 +125,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         end_bounds = _bounds(curve.h_low, curve.h_high, place)
         to_next = share(c) + between(*(next_bounds or (None, None)))
         to_end = share(h) + between(*(end_bounds or (None, None)))
-        behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
+        behind = count(curve.n[place]) if curve.n[place] else f"under {context.rules.least_viewers}"
         cells = (to_next, to_end, behind, "hook point" if episode == marked else "")
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
@@ -137,6 +139,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         headings=("episode", "go on to the next", "next", "to the end", "viewers", ""),
         rows=tuple(rows),
         alt=f"Share of viewers{where} who go on after each episode. {'; '.join(told)}.{point}",
+        line=context.rules.hook_share,
     )
 
 

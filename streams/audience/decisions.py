@@ -74,10 +74,10 @@ class Decisions:
             self._breakthroughs(season).load(dumped)
 
     def _travels(self, season: int) -> Travels:
-        return self.travels.setdefault(season, Travels(self._rules.least_viewers))
+        return self.travels.setdefault(season, Travels(self._rules))
 
     def _breakthroughs(self, season: int) -> Breakthroughs:
-        return self.breakthroughs.setdefault(season, Breakthroughs(self._rules.least_viewers))
+        return self.breakthroughs.setdefault(season, Breakthroughs(self._rules))
 
     def take(
         self, audience: TitleAudience, at_ms: int, moved: Sequence[int], around: Surroundings
@@ -101,11 +101,11 @@ class Decisions:
             if held.k is None and not hour.retention.can_hook(group):
                 continue
             curve = hour.curve(group)
-            hook, change = hook_point.decide(held, curve, hour.at_ms)
+            hook, change = hook_point.decide(held, curve, hour.at_ms, self._rules)
             if curve is None or change is None:
                 continue
             self.hooks[hour.season, group] = hook
-            told = hook_point.published(hook, curve)
+            told = hook_point.published(hook, curve, self._rules)
             del told["since"], told["version"], told["share"], told["lift_peers"]
             data = {
                 "title_id": self._title_id,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streams.audience.travels import Standing
     from streams.audience.voices import Line
     from streams.catalogue import Title
+    from streams.rules import Rules
 
 COMPLETIONS = {"completion_7d": 7 * 86400.0, "completion_28d": 28 * 86400.0}
 """Fields, and within how many seconds of beginning."""
@@ -122,7 +123,8 @@ class _Making:
         """Publish the curves of a season; returns how everyone's stands."""
         of = length(self._title, number)
         name = name_of(self._audience.title_id, number)
-        beside = peers_mean(self._around.table.same_length(of, name, self._least))
+        others = self._around.table.same_length(of, name, self._least)
+        beside = peers_mean(others, self._around.rules.least_peers)
         everyone = self._publish(number, EVERYONE, of, beside)
         if everyone is None:
             return None
@@ -143,7 +145,7 @@ class _Making:
             holds = holds and still and made.beside == beside
         if made is None or not holds:
             curve = self._audience.retention[number].curve(of, self._at_ms, group)
-            made = _made(curve, passages, hook, beside)
+            made = _made(curve, passages, hook, beside, self._around.rules)
         self._made[key] = made
         if made.found is not None:
             place = f"{number}:{group}" if group else str(number)
@@ -183,13 +185,17 @@ class _Making:
         return ranks | {f"trending:{name or 'all'}": trends.get(name) for name in sorted(known)}
 
 
-def _made(curve: SeasonCurve | None, passages: int, hook: Hook, beside: float | None) -> Made:
+def _made(
+    curve: SeasonCurve | None, passages: int, hook: Hook, beside: float | None, rules: Rules
+) -> Made:
     if curve is None:
         return Made(passages, hook, beside, None, b"", b"")
-    told = hook_point.published(hook, curve, beside)
+    told = hook_point.published(hook, curve, rules, beside)
     told["since"] = stamp(hook.since_ms) if hook.since_ms else None
     found = standing(curve)
-    return Made(passages, hook, beside, found, encode(curve.published()), encode(told))
+    return Made(
+        passages, hook, beside, found, encode(curve.published(rules.least_viewers)), encode(told)
+    )
 
 
 def _completion(retention: Retention, at_ms: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from streams.audience.beta import Beta
 from streams.audience.life_table import NOTHING, Bucket, Estimate, estimate, pooled
 from streams.audience.passages import EDGES_S, Passages
 from streams.audience.records import Seat
-from streams.audience.season_curve import LEAST_VIEWERS, SeasonCurve
+from streams.audience.season_curve import SeasonCurve
 from streams.audience.tally import spoken
 from streams.catalogue import MIN_CURVE
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.audience.records import Passage, Row
+    from streams.rules import Rules
 
 EVERYONE = ""
 """Stands for all groups together."""
@@ -61,10 +62,10 @@ class _Group:
         since_ms, tables = data
         return cls(since_ms, {k: Passages.load(table) for k, table in tables})
 
-    def has_enough(self, of: int) -> bool:
-        """Whether enough have watched each of the episodes that one can go on from."""
+    def has(self, least: int, of: int) -> bool:
+        """Whether at least so many have watched each of the episodes that one can go on from."""
         behind = (self.passages.get(k) for k in range(1, of))
-        return all(it is not None and it.entered() >= LEAST_VIEWERS for it in behind)
+        return all(it is not None and it.entered() >= least for it in behind)
 
 
 class Retention:
@@ -76,9 +77,18 @@ class Retention:
     are compared with, takes it at once and keeps it.
     """
 
-    __slots__ = ("_groups", "_languages_since_ms", "_latest_ms", "_open", "_viewers", "changed")
+    __slots__ = (
+        "_groups",
+        "_languages_since_ms",
+        "_latest_ms",
+        "_least",
+        "_open",
+        "_viewers",
+        "changed",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._least = rules.least_viewers
         self._groups = {EVERYONE: _Group(0, {})}
         self._viewers: dict[Kind, dict[str, int]] = {kind: {} for kind in MOST_GROUPS}
         self._open: dict[int, int] = {}
@@ -147,21 +157,21 @@ class Retention:
         """Whether enough have watched the second episode for it to be worth making a curve."""
         found = self._groups.get(group)
         second = found.passages.get(2) if found else None
-        return second is not None and second.entered() >= LEAST_VIEWERS
+        return second is not None and second.entered() >= self._least
 
     def curve(self, of: int, clock_ms: int, group: str = EVERYONE) -> SeasonCurve | None:
         """The curve of a season of ``of`` episodes as of ``clock_ms``.
 
         None if the season's length is not known (``of`` 0) or it has one episode, and for a group
-        with fewer than ``LEAST_VIEWERS`` viewers behind any episode.
+        with fewer than ``least_viewers`` behind any episode.
         """
         found = self._groups.get(group)
         if of < MIN_CURVE or found is None:
             return None
-        if group and not found.has_enough(of):
+        if group and not found.has(self._least, of):
             return None
         tables = [self._buckets(found, k, clock_ms) for k in range(1, of)]
-        if group and any(table[0].entered < LEAST_VIEWERS for table in tables):
+        if group and any(table[0].entered < self._least for table in tables):
             return None
         steps = tuple(map(estimate, tables))
         ahead = [steps[k:] for k in range(of - 1)]
@@ -180,12 +190,12 @@ class Retention:
         """The share of those who began that completes within each of ``within_s`` (edges).
 
         Within that time of beginning, or of the last episode's release if that is later. None until
-        someone could be watched for that long, and for fewer than ``LEAST_VIEWERS``.
+        someone could be watched for that long, and for fewer than ``least_viewers``.
         """
         buckets = self._buckets(self._groups[EVERYONE], 0, clock_ms)
         found = [(within, estimate(buckets[: EDGES_S.index(within)])) for within in within_s]
         return [
-            it if it.n >= LEAST_VIEWERS and it.horizon_s >= within else None for within, it in found
+            it if it.n >= self._least and it.horizon_s >= within else None for within, it in found
         ]
 
     def dump(self) -> list[Any]:
@@ -209,9 +219,9 @@ class Retention:
             self._groups[name] = _Group.load(data)
 
     @classmethod
-    def load(cls, data: list[Any]) -> Retention:
+    def load(cls, data: list[Any], rules: Rules) -> Retention:
         """What ``dump`` gave."""
-        it = cls()
+        it = cls(rules)
         everyone, countries, languages, opens, it._latest_ms, it._languages_since_ms = data
         it._groups[EVERYONE] = _Group.load(everyone)
         it._viewers = {
@@ -221,10 +231,10 @@ class Retention:
         return it
 
     @classmethod
-    def load_without_languages(cls, data: list[Any]) -> Retention:
+    def load_without_languages(cls, data: list[Any], rules: Rules) -> Retention:
         """What ``dump`` gave before there were languages: they begin with whoever enters now."""
         everyone, countries, opens, latest_ms = data
-        return cls.load([everyone, countries, [], opens, latest_ms, latest_ms + 1])
+        return cls.load([everyone, countries, [], opens, latest_ms, latest_ms + 1], rules)
 
     def _buckets(self, group: _Group, k: int, clock_ms: int) -> list[Bucket]:
         return (group.passages.get(k) or Passages()).buckets(clock_ms, self._open.get(k, 0))
@@ -242,7 +252,7 @@ class Retention:
         held = self.groups_by_value(kind).values()
         if len(held) >= MOST_GROUPS[kind]:
             fewest, least = min((counts.get(it, 0), it) for it in held if it not in home)
-            if name not in home and viewers < TAKES_OVER * max(fewest, LEAST_VIEWERS):
+            if name not in home and viewers < TAKES_OVER * max(fewest, self._least):
                 return
             del self._groups[least]
             self.changed.add(least)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from streams.audience.life_table import HIGH, LOW
 from streams.audience.passages import EDGES_S
+from streams.audience.people import rounded
 
 if TYPE_CHECKING:
     from streams.audience.beta import Beta
     from streams.audience.life_table import Estimate
 
-LEAST_VIEWERS = 50
-"""Nothing is said about fewer, and counts are told in steps of it (DESIGN's threshold)."""
 PROVISIONAL_UNTIL_S = EDGES_S[-1]
 DIGITS, SCALE = 3, 1000
 """Of published shares: finer ones would tell the counts behind them."""
@@ -60,8 +59,8 @@ class SeasonCurve:
         """Whether who leaves cannot be known yet: nobody was watched for 28 days."""
         return self.horizon_s < PROVISIONAL_UNTIL_S
 
-    def published(self) -> dict[str, Any]:
-        """The field ``curve:S`` of docs/redis.md."""
+    def published(self, least: int) -> dict[str, Any]:
+        """The field ``curve:S`` of docs/redis.md; counts are multiples of ``least``."""
         beliefs = list(zip(self.h, self.beliefs, strict=True))
         return {
             "version": self.version,
@@ -70,8 +69,8 @@ class SeasonCurve:
             "low": [_down(it.low) for it in self.steps],
             "high": [_up(it.high) for it in self.steps],
             "se": [_nearest(it.se) for it in self.steps],
-            "n": [in_steps(it.n) for it in self.steps],
-            "n_eff": [in_steps(it.n_eff) for it in self.steps],
+            "n": [rounded(int(it.n), least) for it in self.steps],
+            "n_eff": [rounded(int(it.n_eff), least) for it in self.steps],
             "h": [_nearest(h) for h, _ in beliefs],
             "h_low": [_down(min(h, it.quantile(LOW))) for h, it in beliefs],
             "h_high": [_up(max(h, it.quantile(HIGH))) for h, it in beliefs],
@@ -80,11 +79,6 @@ class SeasonCurve:
             "horizon_s": int(self.horizon_s),
             "provisional": self.provisional,
         }
-
-
-def in_steps(n: float) -> int:
-    """``n`` rounded down to a multiple of ``LEAST_VIEWERS``: no difference tells of fewer."""
-    return int(max(n, 0.0) // LEAST_VIEWERS) * LEAST_VIEWERS
 
 
 def _nearest(share: float) -> float:

@@ -70,7 +70,7 @@ class TitleAudience:
         self.engagement = Engagement(rules)
         self.people = People()
         self.reach = Reach()
-        self.trending = Trending(rules.least_viewers)
+        self.trending = Trending(rules)
         self.retention: dict[int, Retention] = {}
         self.news: dict[int, tuple[int, int]] = {}
         """By season: passages since it was decided on, and ever."""
@@ -117,7 +117,7 @@ class TitleAudience:
             self.people.progress(record)
             self.trending.progress(record)
             if record.passages:
-                self._pass_on(record, around.catalogue.titles.get(self.title_id))
+                self._pass_on(record, around)
         else:
             self.engagement.session(record)
             self.reach.session(record)
@@ -125,13 +125,13 @@ class TitleAudience:
         self.due_ms = min(self.due_ms, soon_ms)
         return True
 
-    def _pass_on(self, record: Progress, title: Title | None) -> None:
-        number = record.season
+    def _pass_on(self, record: Progress, around: Surroundings) -> None:
+        number, title = record.season, around.catalogue.titles.get(self.title_id)
         season = self.retention.get(number)
         if season is None:
             if len(self.retention) >= MOST_SEASONS:
                 return
-            season = self.retention[number] = Retention()
+            season = self.retention[number] = Retention(around.rules)
         home = groups_of(title.country, title.language) if title else ()
         for passage in record.passages:
             season.add(passage, record.seat, opens_ms(title, number, passage.k), home)

@@ -74,14 +74,14 @@ def load(
     if not version:
         return title
     try:
-        _read(title, parts, out)
+        _read(title, parts, out, rules)
     except (ValueError, TypeError, IndexError, KeyError, zlib.error) as error:
         raise UnreadableTitle(f"counts of title {title_id!r} cannot be read: {error!r}") from error
     title.version = version
     return title
 
 
-def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
+def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes, rules: Rules) -> None:
     made_as, *head = _unpacked(parts["head"])
     if made_as > FORMAT:
         raise ValueError(f"format {made_as}; this release reads up to {FORMAT}")
@@ -112,7 +112,7 @@ def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
             if group:
                 title.retention[int(number)].load_group(group, data)
             else:
-                title.retention[int(number)] = read(data)
+                title.retention[int(number)] = read(data, rules)
     title.outbox = [Out(*item) for item in msgspec.json.decode(out)] if out else []
 
 

@@ -12,6 +12,7 @@ from streams.audience.life_table import Bucket, estimate
 from streams.audience.passages import EDGES_H, HOUR_MS, LAST_H, NOT_OUT, Passages
 from streams.audience.records import Passage, Row, Seat
 from streams.audience.retention import Retention
+from streams.rules import Rules
 
 DAY_MS = 24 * HOUR_MS
 T0 = 20_000 * DAY_MS
@@ -198,7 +199,7 @@ def test_the_life_table_is_close_to_kaplan_and_meier_over_every_single_viewer(da
 
 def busy_season(viewers: int) -> Retention:
     """10 episodes, 10 countries, 5 languages, and viewers who wait at every hour of 40 days."""
-    draw, season = random.Random(5), Retention()
+    draw, season = random.Random(5), Retention(Rules())
     for viewer in range(viewers):
         seat = Seat(f"C{viewer % 10}", ("de", "en", "fr", "it", "ko")[viewer // 10 % 5])
         for k in range(11):
@@ -211,7 +212,7 @@ def busy_season(viewers: int) -> Retention:
 
 def loaded(dumped: bytes) -> Retention:
     pooled, by_group = orjson.loads(dumped)
-    season = Retention.load(pooled)
+    season = Retention.load(pooled, Rules())
     for group, tables in by_group.items():
         season.load_group(group, tables)
     return season

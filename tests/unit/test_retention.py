@@ -10,8 +10,8 @@ import pytest
 from streams.audience.passages import HOUR_MS, NOT_OUT
 from streams.audience.records import Passage, Row, Seat
 from streams.audience.retention import MOST_GROUPS, Retention
-from streams.audience.season_curve import in_steps
 from streams.catalogue import Curve
+from streams.rules import Rules
 
 DAY_MS = 24 * HOUR_MS
 T0 = 20_000 * DAY_MS
@@ -26,7 +26,7 @@ def crowd(season: Retention, k: int, went: int, stayed: int, *where: str, at_ms=
 
 
 def test_the_chance_to_finish_is_the_product_of_the_steps_ahead():
-    season = Retention()
+    season = Retention(Rules())
     for k, went, stayed in [(1, 600, 400), (2, 480, 120), (3, 432, 48)]:
         crowd(season, k, went, stayed)
     curve = season.curve(4, LATER)
@@ -39,10 +39,10 @@ def test_the_chance_to_finish_is_the_product_of_the_steps_ahead():
 
 
 def test_what_is_published_is_a_curve_that_viewers_can_be_judged_by():
-    season = Retention()
+    season = Retention(Rules())
     for k in (1, 2, 3):
         crowd(season, k, 700 + k, 93)
-    found = orjson.loads(orjson.dumps(season.curve(4, LATER).published()))
+    found = orjson.loads(orjson.dumps(season.curve(4, LATER).published(50)))
     curve = Curve.parse(found)
     assert curve.of == 4
     assert curve.n == (750, 750, 750)
@@ -53,14 +53,14 @@ def test_what_is_published_is_a_curve_that_viewers_can_be_judged_by():
 
 def test_an_audience_that_nobody_left_or_nobody_stayed_with_can_be_published():
     for went, stayed in [(80, 0), (0, 80), (0, 0), (1, 0)]:
-        season = Retention()
+        season = Retention(Rules())
         for k in (1, 2):
             crowd(season, k, went, stayed)
-        Curve.parse(season.curve(3, LATER).published())
+        Curve.parse(season.curve(3, LATER).published(50))
 
 
 def test_a_curve_is_provisional_until_28_days_were_seen():
-    season = Retention()
+    season = Retention(Rules())
     crowd(season, 1, 60, 40)
     young, old = season.curve(2, T0 + 7 * DAY_MS), season.curve(2, T0 + 29 * DAY_MS)
     assert young.provisional
@@ -69,24 +69,24 @@ def test_a_curve_is_provisional_until_28_days_were_seen():
 
 
 def test_a_season_of_unknown_length_waits():
-    season = Retention()
+    season = Retention(Rules())
     crowd(season, 1, 60, 40)
     assert season.curve(0, LATER) is None
     assert season.curve(1, LATER) is None
 
 
 def test_joining_at_episode_5_counts_from_5_on_only():
-    season = Retention()
+    season = Retention(Rules())
     crowd(season, 5, 80, 20)
     curve = season.curve(6, LATER)
     assert [it.n for it in curve.steps] == [0, 0, 0, 0, 100]
     assert curve.steps[4].c == pytest.approx(0.8)
     assert curve.horizon_s == 0
-    assert curve.published()["n"] == [0, 0, 0, 0, 100]
+    assert curve.published(50)["n"] == [0, 0, 0, 0, 100]
 
 
 def test_waiting_for_a_weekly_episode_is_no_drop_out():
-    season = Retention()
+    season = Retention(Rules())
     crowd(season, 1, 90, 10)
     for number in range(100):
         season.add(Passage(2, None, Row(T0 + number, 0)), open_ms=NOT_OUT)
@@ -104,7 +104,7 @@ def test_waiting_for_a_weekly_episode_is_no_drop_out():
 
 
 def test_a_country_is_told_from_50_viewers_behind_every_episode_on():
-    season = Retention()
+    season = Retention(Rules())
     for k in (0, 1, 2):
         crowd(season, k, 40, 10, "DE")
         crowd(season, k, 40, 9, "FR")
@@ -115,7 +115,7 @@ def test_a_country_is_told_from_50_viewers_behind_every_episode_on():
 
 
 def test_a_language_is_told_whatever_its_region_and_apart_from_countries():
-    season = Retention()
+    season = Retention(Rules())
     for k in (0, 1, 2):
         crowd(season, k, 40, 0, "BR", "pt-BR")
         crowd(season, k, 20, 20, "PT", "pt")
@@ -128,12 +128,8 @@ def test_a_language_is_told_whatever_its_region_and_apart_from_countries():
     assert season.curve(3, LATER, "PT") is None
 
 
-def test_counts_are_told_in_steps_of_50():
-    assert [in_steps(n) for n in (-1, 0, 49.9, 50, 99, 100, 1049)] == [0, 0, 0, 50, 50, 100, 1000]
-
-
 def test_completion_is_told_once_someone_could_have_been_watched_for_so_long():
-    season = Retention()
+    season = Retention(Rules())
     crowd(season, 0, 60, 40)
     assert season.completion([7 * 86400], T0 + 6 * DAY_MS)[0] is None
     assert season.completion([7 * 86400], T0 + 8 * DAY_MS)[0].c == pytest.approx(0.6)
@@ -146,7 +142,7 @@ def test_completion_is_told_once_someone_could_have_been_watched_for_so_long():
 
 
 def test_a_larger_country_takes_the_table_of_the_smallest_and_is_told_from_then_on():
-    season = Retention()
+    season = Retention(Rules())
     for number in range(MOST_GROUPS["country"]):
         crowd(season, 0, 0, 5 + number, f"A{number}")
     crowd(season, 0, 0, 99, "US", at_ms=T0 + HOUR_MS)
@@ -163,7 +159,7 @@ def test_a_larger_country_takes_the_table_of_the_smallest_and_is_told_from_then_
 
 @pytest.mark.parametrize(("kind", "others"), [("country", "A"), ("language", "a")])
 def test_home_takes_a_table_however_few_watch_there_and_keeps_it(kind, others):
-    season, home = Retention(), ("KR", "language:ko")
+    season, home = Retention(Rules()), ("KR", "language:ko")
     for number in range(MOST_GROUPS[kind]):
         name = f"{others}{chr(97 + number)}"
         crowd(season, 0, 0, 50, *((name,) if kind == "country" else ("", name)))
@@ -180,7 +176,7 @@ def test_home_takes_a_table_however_few_watch_there_and_keeps_it(kind, others):
 
 
 def test_a_home_that_becomes_known_late_is_told_from_those_who_enter_later():
-    season = Retention()
+    season = Retention(Rules())
     for number in range(MOST_GROUPS["country"]):
         crowd(season, 0, 0, 50, f"A{number}")
     crowd(season, 0, 0, 5, "KR")
@@ -194,12 +190,12 @@ def test_a_home_that_becomes_known_late_is_told_from_those_who_enter_later():
 
 
 def test_what_is_dumped_is_loaded():
-    season = Retention()
+    season = Retention(Rules())
     for k in (0, 1, 2):
         crowd(season, k, 70, 30, "DE", "de")
         crowd(season, k, 30, 30, "", "en-GB")
     season.opens(2, T0 + HOUR_MS)
-    again = Retention.load(orjson.loads(orjson.dumps(season.dump())))
+    again = Retention.load(orjson.loads(orjson.dumps(season.dump())), Rules())
     for group in season.groups():
         again.load_group(group, orjson.loads(orjson.dumps(season.dump_group(group))))
     assert again.dump() == season.dump()

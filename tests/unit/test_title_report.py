@@ -15,6 +15,7 @@ from hookpoint.title_report.build import build_report, chosen_season
 from hookpoint.title_report.page import html_page
 from hookpoint.title_report.season import Group
 from hookpoint.title_report.terminal import bounds_bar, print_report, sparks
+from streams.rules import Rules
 
 HOSTILE = "<script>alert(1)</script>\"'&$x_{1}$\x1b[31m\u202eevil"
 VOID = {"meta", "br", "link", "img"}
@@ -113,7 +114,7 @@ def test_what_is_withheld_is_said_with_the_threshold(shown, capsys):
     )
     curve = {"curve:1": hashes.curve(n=[1200, 700, 550, 500, 50, 0, 0])}
     assert re.search(r"^7 .* under 50 *$", shown(a_title(**curve)), re.MULTILINE)
-    print_report(build_report(a_title(), least=100))
+    print_report(build_report(a_title(), rules=Rules(least_viewers=100)))
     assert "what has fewer than 100 viewers is withheld" in capsys.readouterr().out
 
 
