@@ -107,6 +107,10 @@ class Passages:
         waiting = numbers[(len(numbers) + _WENT) // 2 :]
         return max(0, sum(numbers[:_WENT]) + sum(waiting) + self._gone)
 
+    def watched_s(self, clock_ms: int, open_ms: int = 0) -> float:
+        """For how long anyone could have been watched at most."""
+        return max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms)) / 1000
+
     def buckets(self, clock_ms: int, open_ms: int = 0) -> list[Bucket]:
         """The life table as of ``clock_ms``; whoever cannot pass on yet is not in it.
 
@@ -136,12 +140,18 @@ class Passages:
 
     def dump(self) -> list[Any]:
         """Plain values, to be kept; rows that cancelled out leave nothing behind."""
-        cells = [(hour, count) for hour, count in self._cells() if count]
-        first = cells[0][0] if cells else 0
-        flat = [it for hour, count in cells for it in (hour - first, count)]
-        went = self._numbers[:_WENT].tolist()
+        numbers = self._numbers.tolist()
+        half = (len(numbers) + _WENT) // 2
+        went, hours, counts = numbers[:_WENT], numbers[_WENT:half], numbers[half:]
+        if 0 in counts:
+            hours = [hour for hour, count in zip(hours, counts, strict=True) if count]
+            counts = [count for count in counts if count]
         while went and not went[-1]:
             went.pop()
+        least = hours[0] if hours else 0
+        first = self._base_h + least if hours else 0
+        flat = [0] * (2 * len(hours))
+        flat[::2], flat[1::2] = [hour - least for hour in hours], counts
         return [
             self._clock_h, self._gone_before_h, self._first_h, self._gone, went, first, flat,
         ]  # fmt: skip
@@ -209,10 +219,17 @@ class Passages:
         waiting, watched = [0.0] * (_BUCKETS + 1), [0.0] * (_BUCKETS + 1)
         waiting[_BUCKETS] = float(max(0, self._gone))
         for hour, count in self._cells():
-            start, end = hour * HOUR_MS, (hour + self._cell(hour)[1]) * HOUR_MS
+            start = hour * HOUR_MS
             if count <= 0 or max(start, open_ms) >= clock_ms:
                 continue
-            end = min(end, clock_ms)
+            end = min(start + self._cell(hour)[1] * HOUR_MS, clock_ms)
+            if open_ms <= start:
+                least, most = clock_ms - end, clock_ms - start
+                bucket = bisect_right(_EDGES_MS, least) - 1
+                if bucket == _BUCKETS or most <= _EDGES_MS[bucket + 1]:  # as nearly all of them
+                    waiting[bucket] += count
+                    watched[bucket] += count * ((least + most) / 2 - _EDGES_MS[bucket])
+                    continue
             before = (min(open_ms, end) - start) / (end - start) if open_ms > start else 0.0
             if before:  # it came out while they waited: all of them are at risk since then
                 since = clock_ms - open_ms

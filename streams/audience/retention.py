@@ -192,8 +192,15 @@ class Retention:
         Within that time of beginning, or of the last episode's release if that is later. None until
         someone could be watched for that long, and for fewer than ``least_viewers``.
         """
+        began = self._groups[EVERYONE].passages.get(0) or Passages()
+        watched_s = began.watched_s(clock_ms, self._open.get(0, 0))
+        if began.entered() < self._least or watched_s < min(within_s):
+            return [None for _ in within_s]
         buckets = self._buckets(self._groups[EVERYONE], 0, clock_ms)
-        found = [(within, estimate(buckets[: EDGES_S.index(within)])) for within in within_s]
+        found = [
+            (within, estimate(buckets[: EDGES_S.index(within)]) if watched_s >= within else NOTHING)
+            for within in within_s
+        ]
         return [
             it if it.n >= self._least and it.horizon_s >= within else None for within, it in found
         ]

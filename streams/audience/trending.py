@@ -284,8 +284,10 @@ class Trending:
         self._settle(hour // DAY - 1)
         enough = self._rules.trending_room * self._threshold
         changes = []
-        for name, country in sorted(self._countries.items()):
-            if name in self._scores or country.observed(hour) >= enough:
+        # No country has more starts than all together, so mostly none needs to be looked at.
+        burst_is_possible = self._countries[EVERYWHERE].observed(hour) >= enough
+        for name in sorted(self._countries if burst_is_possible else self._scores):
+            if name in self._scores or self._countries[name].observed(hour) >= enough:
                 burst = self.burst(name, hour)
                 if burst is not None:
                     changes += self._decide(name, hour, burst)
