@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
+MOST_PLACES = 10_000
+"""Of a ranking, however many of them have expired."""
 Ranking = Literal["hours", "hooked", "trending", "travelling", "new-voices"]
 
 
@@ -107,6 +109,9 @@ class TitleReader:
     def top(self, ranking: Ranking, country: str | None = None, limit: int = 20) -> list[Ranked]:
         """The first ``limit`` titles of a ranking, best first; two round trips.
 
+        Titles whose engagement has expired are left out, with more round trips for others in their
+        place; workers take them out in time.
+
         Args:
             ranking: which.
             country: ISO 3166-1 alpha-2; only ``trending`` is kept by country.
@@ -119,14 +124,17 @@ class TitleReader:
             raise ValueError(f"{ranking} is not kept by country")
         keys = self._keys
         key = keys.trending(country or "all") if ranking == "trending" else keys.top(ranking)
-        places: Sequence[tuple[str, float]] = self._client.zrevrange(
-            key, 0, limit - 1, withscores=True
-        )
-        titles = self.titles(name for name, _ in places)
-        return [
-            Ranked(rank, score, title)
-            for rank, ((_, score), title) in enumerate(zip(places, titles, strict=True), start=1)
-        ]
+        found: list[Ranked] = []
+        places: Sequence[tuple[str, float]]
+        for start in range(0, MOST_PLACES, limit):
+            places = self._client.zrevrange(key, start, start + limit - 1, withscores=True)
+            titles = self.titles(name for name, _ in places)
+            for (_, score), title in zip(places, titles, strict=True):
+                if title.engagement is not None and len(found) < limit:
+                    found.append(Ranked(len(found) + 1, score, title))
+            if len(found) == limit or len(places) < limit:
+                break
+        return found
 
     def close(self) -> None:
         """Close the connections."""
