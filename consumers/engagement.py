@@ -19,8 +19,6 @@ import msgspec
 DAY_S = 86_400
 FULL_HORIZON_S = 28 * DAY_S
 """How long viewers must have been observed before leaving is told apart from a pause."""
-LEAST_VIEWERS = 50
-"""Nothing is published of fewer viewers, unless the worker's settings say otherwise."""
 
 Number = int | float
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -165,8 +163,8 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
-class CountryCurve:
-    """A season's curve and hook point among the viewers of one country."""
+class GroupCurve:
+    """A season's curve and hook point among the viewers of one country or audio language."""
 
     curve: Curve | None = None
     hook: Hook | None = None
@@ -182,7 +180,9 @@ class Season:
     """By episode: share of its starters that left for good in each twentieth of the runtime."""
     curve: Curve | None = None
     hook: Hook | None = None
-    countries: Mapping[str, CountryCurve] = field(default_factory=dict)
+    countries: Mapping[str, GroupCurve] = field(default_factory=dict)
+    languages: Mapping[str, GroupCurve] = field(default_factory=dict)
+    """By language of the audio without region, as ``ko``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Signal:
     season: int | None
     country: str | None
     """Of a ``title.`` signal: the country whose viewers it is about; None for all."""
+    language: str | None
+    """Likewise the language of the audio that they hear."""
     state: str | None
     basis: str | None
     """``audience`` (the title's curve) or ``pace`` (there is no curve yet)."""
@@ -175,6 +177,7 @@ def parse_signal(record: RawRecord) -> Signal:
         title_id=_optional_text(data, "title_id"),
         season=_optional_int(data, "season"),
         country=_optional_text(data, "country"),
+        language=_optional_text(data, "language"),
         state=_optional_text(data, "state"),
         basis=_optional_text(data, "basis"),
         p=_optional_number(data, "p"),

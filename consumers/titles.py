@@ -16,12 +16,12 @@ import msgspec
 from consumers.connection import connect
 from consumers.engagement import (
     Audience,
-    CountryCurve,
     Curve,
     Engagement,
     EpisodeFigures,
     Facts,
     Figures,
+    GroupCurve,
     Hook,
     Moment,
     Reach,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
+MOST_PLACES = 10_000
+"""Of a ranking, however many of them have expired."""
 Ranking = Literal["hours", "hooked", "trending", "travelling", "new-voices"]
 
 
@@ -107,6 +109,9 @@ class TitleReader:
     def top(self, ranking: Ranking, country: str | None = None, limit: int = 20) -> list[Ranked]:
         """The first ``limit`` titles of a ranking, best first; two round trips.
 
+        Titles whose engagement has expired are left out, with more round trips for others in their
+        place; workers take them out in time.
+
         Args:
             ranking: which.
             country: ISO 3166-1 alpha-2; only ``trending`` is kept by country.
@@ -119,14 +124,17 @@ class TitleReader:
             raise ValueError(f"{ranking} is not kept by country")
         keys = self._keys
         key = keys.trending(country or "all") if ranking == "trending" else keys.top(ranking)
-        places: Sequence[tuple[str, float]] = self._client.zrevrange(
-            key, 0, limit - 1, withscores=True
-        )
-        titles = self.titles(name for name, _ in places)
-        return [
-            Ranked(rank, score, title)
-            for rank, ((_, score), title) in enumerate(zip(places, titles, strict=True), start=1)
-        ]
+        found: list[Ranked] = []
+        places: Sequence[tuple[str, float]]
+        for start in range(0, MOST_PLACES, limit):
+            places = self._client.zrevrange(key, start, start + limit - 1, withscores=True)
+            titles = self.titles(name for name, _ in places)
+            for (_, score), title in zip(places, titles, strict=True):
+                if title.engagement is not None and len(found) < limit:
+                    found.append(Ranked(len(found) + 1, score, title))
+            if len(found) == limit or len(places) < limit:
+                break
+        return found
 
     def close(self) -> None:
         """Close the connections."""
@@ -149,7 +157,7 @@ def _title(title_id: str, facts: Mapping[str, str], engagement: Mapping[str, str
 
 
 # -- hashes ----------------------------------------------------------------------------------------
-_PART = re.compile(r"(season|episodes|dropoff|curve|hook):(\d+)(?::([^:]+))?")
+_PART = re.compile(r"(season|episodes|dropoff|curve|hook):(\d+)(?::(language:)?([^:]+))?")
 _TYPES: Mapping[str, Any] = {
     "season": Figures,
     "episodes": dict[str, EpisodeFigures],
@@ -204,28 +212,22 @@ def read_facts(title_id: str, fields: Mapping[str, str]) -> Facts | None:
 
 def _seasons(read: _Fields, fields: Mapping[str, str]) -> dict[int, Season]:
     own: dict[int, dict[str, Any]] = {}
-    abroad: dict[int, dict[str, dict[str, Any]]] = {}
+    groups: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
     for name in fields:
         found = _PART.fullmatch(name)
         if found is None:
             continue
-        what, season, country = found[1], int(found[2]), found[3]
+        what, season, value = found[1], int(found[2]), found[4]
         parts = own.setdefault(season, {})
-        if country is not None:
+        if value is not None:
             if what not in ("curve", "hook"):
                 continue
-            parts = abroad.setdefault(season, {}).setdefault(country, {})
+            kind = "languages" if found[3] else "countries"
+            parts = groups.setdefault((season, kind), {}).setdefault(value, {})
         parts["figures" if what == "season" else what] = read.json(name, _TYPES[what])
-    return {
-        season: Season(
-            **parts,
-            countries={
-                country: CountryCurve(**each)
-                for country, each in sorted(abroad.get(season, {}).items())
-            },
-        )
-        for season, parts in sorted(own.items())
-    }
+    for (season, kind), found_there in groups.items():
+        own[season][kind] = {it: GroupCurve(**each) for it, each in sorted(found_there.items())}
+    return {season: Season(**parts) for season, parts in sorted(own.items())}
 
 
 class _Fields:

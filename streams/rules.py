@@ -8,8 +8,16 @@ SHARES = frozenset(
     {
         "drift_share", "watched_share", "completed_share", "abandoned_share", "partial_share",
         "hooked_at", "cooled_below", "min_left_share", "curve_bound",
+        "hook_share", "hook_found_at", "hook_kept_at", "trending_tail", "trending_over",
+        "breakthrough_margin",
     }
 )  # fmt: skip
+IN_ORDER = (
+    ("cooled_below", "hooked_at"),
+    ("hook_kept_at", "hook_found_at"),
+    ("trending_tail", "trending_over"),
+)
+"""What ends must not be asked more than what begins: a word would be taken back as it is said."""
 SIGNED = frozenset({"abandoned_weight", "seek_slack_s", "autoplay_weights"})
 
 
@@ -77,6 +85,26 @@ class Rules:
     # -- a title's audience -----------------------------------------------------------------------
     least_viewers: int = 50
     """Nothing that is told of a title's audience is about fewer viewers, or tells fewer apart."""
+    hook_share: float = 0.70
+    """A hook point: of those who watched the episode, at least this share goes on to the end,"""
+    hook_found_at: float = 0.95
+    """with this certainty (0..1) when it is found,"""
+    hook_kept_at: float = 0.80
+    """and no less than this one while it stays."""
+    least_peers: int = 5
+    """Seasons that make a comparison, of the same or about the same length."""
+    trending_tail: float = 1e-3
+    """A burst begins below this chance of as many viewers on a usual day,"""
+    trending_over: float = 0.05
+    """and is over above this one, which any title reaches once in three weeks (ADR 0023)."""
+    trending_room: float = 1.25
+    """To begin, it takes so many times ``least_viewers``; below ``least_viewers`` it ends."""
+    trending_half_life_s: float = 14 * 86400.0
+    """Half-life of a title's baseline: two weeks, so that it has weekdays and weekends."""
+    travels_share: float = 0.90
+    """A title travels where H_1 is at least this share of H_1 at home (ADR 0023)."""
+    breakthrough_margin: float = 0.05
+    """How far the bound of H_1 must lie above comparable seasons for a breakthrough (ADR 0023)."""
 
     # -- memory --------------------------------------------------------------------------------
     keep_coverage_s: float = 30 * 86400.0
@@ -99,3 +127,8 @@ class Rules:
                 raise ValueError(f"{rule.name} is a share, 0 to 1, not {value}")
             if not share and rule.name not in SIGNED and value <= 0:
                 raise ValueError(f"{rule.name} must be above 0, not {value}")
+        for lower, upper in IN_ORDER:
+            if getattr(self, lower) > getattr(self, upper):
+                raise ValueError(f"{lower} must not be above {upper}")
+        if self.trending_room < 1:
+            raise ValueError("trending_room must be at least 1: a burst would end as it begins")

@@ -24,11 +24,11 @@ TITLE = "dark"
 EVENTS = "playback-events/0"
 
 
-def surroundings(of: int = 4, **facts: object) -> Surroundings:
+def surroundings(of: int = 4, rules: Rules = RULES, **facts: object) -> Surroundings:
     """A catalogue of one series whose first season has ``of`` episodes (0: nobody knows)."""
     runtimes = dict.fromkeys(range(1, (of or 4) + 1), RUNTIME_MS)
     title = Title(TITLE, "Dark", (), {1: Season(of, runtimes)}, **facts)
-    return Surroundings(Catalogue({TITLE: title}, version=7), RULES, Table())
+    return Surroundings(Catalogue({TITLE: title}, version=7), rules, Table())
 
 
 def began(viewer: str, at_ms: int, seat: Seat | None = None) -> Progress:
@@ -58,13 +58,15 @@ def went_on(viewer: str, k: int, watched_ms: int, at_ms: int, seat: Seat | None 
     )  # fmt: skip
 
 
-def journey(viewer: str, at_ms: int, last: int, *, gap_ms: int = 6 * HOUR) -> list[Record]:
+def journey(
+    viewer: str, at_ms: int, last: int, *, gap_ms: int = 6 * HOUR, seat: Seat | None = None
+) -> list[Record]:
     """Everything of a viewer who leaves after having watched episode ``last``."""
-    told: list[Record] = [began(viewer, at_ms)]
+    told: list[Record] = [began(viewer, at_ms, seat)]
     for k in range(1, last + 1):
-        told.append(watched(viewer, k, at_ms))
+        told.append(watched(viewer, k, at_ms, seat))
         if k < last:
-            told.append(went_on(viewer, k, at_ms, at_ms + gap_ms))
+            told.append(went_on(viewer, k, at_ms, at_ms + gap_ms, seat))
             at_ms += gap_ms
     return told
 
@@ -79,7 +81,7 @@ class Hearing:
 
     def __init__(self, around: Surroundings | None = None) -> None:
         self.around = around or surroundings()
-        self.title = TitleAudience(TITLE, RULES)
+        self.title = TitleAudience(TITLE, self.around.rules)
         self.title.place = ("title-progress/0", 0)
         self.clock_ms = 0
         self.offset = -1

@@ -42,6 +42,11 @@ def country_of(number: int) -> str:
     return ("DE", "DE", "FR")[number % 3]
 
 
+def language_of(number: int) -> str:
+    """Of the audio: everybody hears that of their country."""
+    return {"DE": "de-DE", "FR": "fr-FR"}[country_of(number)]
+
+
 def leaves(number: int) -> bool:
     """At home two of five leave after the first episode, abroad one of five; nobody later."""
     return number % 5 < (2 if country_of(number) == "DE" else 1)
@@ -61,8 +66,8 @@ def watched_title() -> TitleAudience:
 
 def viewing(number: int, begun_ms: int) -> list[Progress | Session]:
     """One viewer, an episode an hour."""
-    viewer, country = f"v{number}", country_of(number)
-    seat = Seat(country, "de", "tv", 20, "drama")
+    viewer, country, language = f"v{number}", country_of(number), language_of(number)
+    seat = Seat(country, language, "tv", 20, "drama")
     far = 1 if leaves(number) else LENGTH
     records: list[Progress | Session] = []
     for episode in range(1, far + 1):
@@ -77,7 +82,8 @@ def viewing(number: int, begun_ms: int) -> list[Progress | Session]:
             rows.append(Passage(0, Row(begun_ms, 0), Row(begun_ms, at_ms)))
         place = (viewer, "dark", 1, episode, at_ms)
         records.append(Progress(*place, seat, NOTHING, COMPLETED, tuple(rows)))
-        played = Figures(3000, 3000, 3000, 0, 1000 if far == 1 else 3000, country, "de", "tv")
+        position_s = 1000 if far == 1 else 3000
+        played = Figures(3000, 3000, 3000, 0, position_s, country, language, "tv")
         records.append(
             Session(*place, f"{viewer}-{episode}", 1, at_ms - HOUR_MS, played, runtime_s=3000)
         )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 VIEWERS = 1_000_000
 """Nobody begins a season twice."""
-MONTH_DAYS, MONTH_COUNTRIES, MONTH_EPISODES = 28, 30, 10
+MONTH_DAYS, MONTH_COUNTRIES, MONTH_LANGUAGES, MONTH_EPISODES = 28, 30, 8, 10
 EVERYTHING = 1 << 40
 """More records than the viewers of a span make."""
 
@@ -158,7 +158,12 @@ class _Bench:
 
     def _month(self) -> Memory:
         options, title = self._options, month_title(self._options.seed)
-        span = replace(_span(MONTH_DAYS), viewers=options.month_viewers, countries=MONTH_COUNTRIES)
+        span = replace(
+            _span(MONTH_DAYS),
+            viewers=options.month_viewers,
+            countries=MONTH_COUNTRIES,
+            languages=MONTH_LANGUAGES,
+        )
         what = f"one title, {options.month_viewers:,} viewers in a month"
         everything = draw([title], [1.0], EVERYTHING, span, options.seed)
         with self._known([title], MONTH_DAYS) as settings, closing(connect(settings)) as client:

@@ -36,6 +36,7 @@ MORE_COUNTRIES = (
     "AR", "AT", "AU", "BE", "CA", "CH", "CL", "CO", "CZ", "EG", "FI", "GR", "HU", "IE", "IN", "IT",
     "MX", "NL", "NO", "PL", "PT", "SE", "TR", "ZA",
 )  # fmt: skip
+LANGUAGES = ("en", "es", "fr", "de", "pt", "ja", "ko", "hi")
 NOTHING_YET = Flags()
 
 
@@ -48,12 +49,14 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When journeys begin, of how many viewers in how many countries."""
+    """When journeys begin, of how many viewers in how many countries and languages."""
 
     start_ms: int
     end_ms: int
     viewers: int
     countries: int = len(COUNTRIES)
+    languages: int = 1
+    """Of the audio; the first is the title's own."""
 
 
 def days_of(span: Span) -> list[str]:
@@ -100,21 +103,25 @@ def draw(
 def journey(title: Title, viewer: int, span: Span, rng: random.Random) -> list[Told]:
     """One viewer's way through a season of a title (or a film), up to the end of the span."""
     countries = (*COUNTRIES, *MORE_COUNTRIES)[: span.countries]
-    way = _Way(title, viewer, countries[viewer % len(countries)], rng)
+    languages = [title.language, *(it for it in LANGUAGES if it != title.language)]
+    language = languages[viewer // len(countries) % span.languages]
+    way = _Way(title, viewer, (countries[viewer % len(countries)], language), rng)
     return [it for it in way.walk(rng.uniform(span.start_ms, span.end_ms)) if it[0] < span.end_ms]
 
 
 class _Way:
     """One viewer, one season."""
 
-    def __init__(self, title: Title, viewer: int, country: str, rng: random.Random) -> None:
+    def __init__(
+        self, title: Title, viewer: int, where: tuple[str, str], rng: random.Random
+    ) -> None:
         self._rng = rng
         self._name = f"viewer-{viewer:08d}"
         self._title_id = title.title_id
         self._season = rng.choice(title.seasons) if title.seasons else None
         self._runtimes = self._season.runtimes_s if self._season else (title.duration_s,)
-        self._language, self._genres = title.language, title.genres
-        self._country = country
+        self._genres = title.genres
+        self._country, self._language = where
         self._began_ms = self._watched_ms = 0
         self._seat = Seat()
 

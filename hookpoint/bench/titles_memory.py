@@ -41,6 +41,7 @@ class Memory:
     viewers: int
     records: int
     countries: int
+    languages: int
     counts_bytes: int
     report_bytes: int
     audience_bytes: int
@@ -57,7 +58,8 @@ def memory_of(settings: Settings, title: Title, records: int, span: Span) -> Mem
     """Look at what a worker has written about a title."""
     counts, report = _in_memory(settings, title.facts())
     private, public, viewers = _in_redis(settings, title.title_id, days_of(span))
-    return Memory(span.viewers, records, span.countries, counts, report, private, public, viewers)
+    reach = (span.countries, span.languages)
+    return Memory(span.viewers, records, *reach, counts, report, private, public, viewers)
 
 
 def _in_memory(settings: Settings, facts: Mapping[str, Any]) -> tuple[int, int]:

@@ -61,8 +61,9 @@ def notes(result: TitlesResult) -> Iterator[str]:
     yield from _hits(result)
     if (found := result.memory) is not None:
         yield (
-            f"A season with {found.viewers:,} viewers in {found.countries} countries over four "
-            f"weeks ({found.records:,} records): {found.in_memory:,} bytes in a worker's memory, "
+            f"A season with {found.viewers:,} viewers in {found.countries} countries and "
+            f"{found.languages} languages over four weeks ({found.records:,} records): "
+            f"{found.in_memory:,} bytes in a worker's memory, "
             f"{_verdict(found.in_memory <= MEMORY_BAR)} {MEMORY_BAR:,}; in Redis "
             f"{found.audience_bytes:,} of counts, {found.engagement_bytes:,} of report and "
             f"{found.viewers_bytes:,} of who watched it on each day."

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from consumers.titles import Title
     from hookpoint.title_report.model import Report
+    from hookpoint.title_report.season import Group
 
 LOOK_EVERY_S = 1.0
 """As often as a title's engagement is written."""
@@ -33,7 +34,7 @@ class Asked:
 
     title_id: str
     season: int | None
-    country: str | None
+    group: Group | None
     as_json: bool
 
 
@@ -125,7 +126,7 @@ def _print(settings: Settings, found: Title, asked: Asked) -> None:
 
 
 def _report(settings: Settings, found: Title, asked: Asked) -> Report:
-    return build_report(found, asked.season, asked.country, settings.rules.least_viewers)
+    return build_report(found, asked.season, asked.group, settings.rules)
 
 
 def _as_json(found: Title, asked: Asked) -> dict[str, Any]:
@@ -133,12 +134,16 @@ def _as_json(found: Title, asked: Asked) -> dict[str, Any]:
     if body["engagement"] is not None:
         # JSON has names only.
         body["engagement"]["seasons"] = {
-            str(number): season | {"countries": _wanted(season["countries"], asked.country)}
+            str(number): season | _wanted(season, asked.group)
             for number, season in body["engagement"]["seasons"].items()
             if asked.season in (None, number)
         }
     return body
 
 
-def _wanted(countries: dict[str, Any], country: str | None) -> dict[str, Any]:
-    return {code: each for code, each in countries.items() if country in (None, code)}
+def _wanted(season: dict[str, Any], group: Group | None) -> dict[str, Any]:
+    if group is None:
+        return {}
+    wanted = "countries" if group.kind == "country" else "languages"
+    found = season[wanted].get(group.value)
+    return {"countries": {}, "languages": {}, wanted: {group.value: found} if found else {}}

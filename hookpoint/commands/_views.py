@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TIME = Column("time (UTC)", 19)
 DAY_S = 86_400
-SHOWN_IN_COLUMNS = {"title_id", "season", "country", "state", "k", "of"}
+SHOWN_IN_COLUMNS = {"title_id", "season", "country", "language", "state", "k", "of"}
 """Of a title's signal; the rest of its data are the reasons."""
 
 
@@ -70,12 +70,18 @@ def _title_row(signal: Signal) -> list[Text]:
     return [
         cell(moment(signal.time)),
         state_cell(short_type(signal.type)),
-        cell("audience" if signal.country is None else f"audience in {signal.country}"),
+        cell(_audience(signal)),
         place(signal.title_id or signal.subject, signal.season),
         cell(_sure(signal) if has_share else None),
         cell(_so_far(signal)),
         cell(": ".join(part for part in (signal.state, why) if part) or None, "dim"),
     ]
+
+
+def _audience(signal: Signal) -> str:
+    if signal.language is not None:
+        return f"audience in {signal.language} audio"
+    return "audience" if signal.country is None else f"audience in {signal.country}"
 
 
 def _sure(signal: Signal) -> str | None:

@@ -10,6 +10,7 @@ import typer
 
 from hookpoint.commands._writing import can_be_written
 from hookpoint.commands.look import AsJson, AsJsonLines, _utf8, clear_errors
+from streams.audience.tally import spoken
 
 BY_DEFAULT = "hours"
 RANKINGS = ("hooked", "trending", "travelling", "new-voices")
@@ -22,6 +23,15 @@ def _country(code: str | None) -> str | None:
     if not re.fullmatch("[A-Za-z]{2}", code):
         raise typer.BadParameter(f"{code!r} is no country code of two letters")
     return code.upper()
+
+
+def _language(code: str | None) -> str | None:
+    """A language without its region, as the keys spell it."""
+    from streams.contract import LANGUAGE  # noqa: PLC0415  # builds its tables
+
+    if code is not None and not LANGUAGE.match(code):
+        raise typer.BadParameter(f"{code!r} is no language tag, as ko or pt-BR")
+    return None if code is None else spoken(code)
 
 
 def _ranking(name: str | None) -> str | None:
@@ -42,6 +52,10 @@ def title(  # noqa: PLR0913, PLR0917  # each argument is an option
     country: Annotated[
         str | None, typer.Option(help="The curve of this country, as DE.", callback=_country)
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="The curve of who hears this language, as ko.", callback=_language),
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -57,10 +71,16 @@ def title(  # noqa: PLR0913, PLR0917  # each argument is an option
 ) -> None:
     """How a title's audience does: figures, hook point, where they leave, who they are, reach."""
     from hookpoint.commands._title import Asked, follow_title, show_title, write_page  # noqa: PLC0415
+    from hookpoint.title_report.season import Group  # noqa: PLC0415
 
     if html is not None and (follow or as_json):
         raise typer.BadParameter("--html goes with neither --json nor --follow")
-    asked = Asked(title_id, season, country, as_json)
+    if country is not None and language is not None:
+        raise typer.BadParameter("--country and --language do not go together")
+    group = Group("language", language) if language is not None else None
+    if country is not None:
+        group = Group("country", country)
+    asked = Asked(title_id, season, group, as_json)
     with clear_errors() as settings:
         if html is not None:
             write_page(settings, asked, html)

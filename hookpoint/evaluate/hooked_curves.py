@@ -10,6 +10,7 @@ from hookpoint.evaluate.hooked_viewers import Follower
 from streams.audience.hook_point import NONE, Hook, decide
 from streams.audience.retention import Retention
 from streams.catalogue import Curve, parse_title
+from streams.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from producers.simulator.catalogue import Title
     from streams.audience.records import Progress
 
+RULES = Rules()
 SeasonKey = tuple[str, int]
 """Title id, season."""
 GAPS_DRAWN = 20_000
@@ -75,7 +77,7 @@ class LearnedCurves:
     def __init__(self, titles: tuple[Title, ...]) -> None:
         parsed = (parse_title(title.facts()) for title in titles)
         self._seasons = {(title.title_id, 1): title.seasons[1] for title in parsed}
-        self._tables = {key: Retention() for key in self._seasons}
+        self._tables = {key: Retention(RULES) for key in self._seasons}
         self._hooks: dict[SeasonKey, Hook] = dict.fromkeys(self._seasons, NONE)
 
     def hear(self, progress: Progress) -> None:
@@ -93,8 +95,8 @@ class LearnedCurves:
             table.compact(clock_ms)
             found = table.curve(self._seasons[key].of, clock_ms)
             if found is not None:
-                curves[key] = Curve.parse(found.published())
-                self._hooks[key], _ = decide(self._hooks[key], found, clock_ms)
+                curves[key] = Curve.parse(found.published(RULES.least_viewers))
+                self._hooks[key], _ = decide(self._hooks[key], found, clock_ms, RULES)
         return Snapshot(curves, {key: hook.k for key, hook in self._hooks.items()})
 
 

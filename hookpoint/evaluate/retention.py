@@ -9,18 +9,20 @@ import numpy as np
 
 from hookpoint.evaluate.audience import draw
 from hookpoint.evaluate.scenarios import DAY_S
-from streams.audience.hook_point import FIRST, NONE, SHARE, decide, lift
+from streams.audience.hook_point import FIRST, NONE, decide, lift
 from streams.audience.passages import LAST_H
 from streams.audience.records import Passage, Row
-from streams.audience.retention import LEAST_VIEWERS, Retention
+from streams.audience.retention import Retention
+from streams.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hookpoint.evaluate.audience import Crowd, Truth
     from hookpoint.evaluate.scenarios import Scenario
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.season_curve import SeasonCurve
 
+RULES = Rules()
 LAUNCHED_MS = 20_000 * int(DAY_S) * 1000
 BOUNDS = (0.025, 0.975)
 """Of a 95 % interval; what is published are 5 % and 95 %."""
@@ -81,11 +83,11 @@ def play(scenario: Scenario, truth: Truth, seed: int) -> Outcome:
     crowd = draw(scenario, scenario.viewers, random)
     # Launches are not on the hour.
     launched_ms = LAUNCHED_MS + int(random.integers(0, int(DAY_S))) * 1000
-    season, hook, signals = Retention(), NONE, 0
+    season, hook, signals = Retention(RULES), NONE, 0
     curve = None
     for clock_ms in days(scenario, launched_ms, crowd, season):
         curve = season.curve(scenario.of, clock_ms)
-        hook, change = decide(hook, curve, clock_ms)
+        hook, change = decide(hook, curve, clock_ms, RULES)
         signals += change is not None
     if curve is None:
         raise ValueError(f"{scenario.name}: a season of {scenario.of} episodes has no curve")
@@ -105,7 +107,7 @@ def play(scenario: Scenario, truth: Truth, seed: int) -> Outcome:
 
 def by_day(scenario: Scenario, truth: Truth, seed: int, k: int) -> Iterator[Reading]:
     """What is said of episode ``k`` at the end of every day."""
-    crowd, season = draw(scenario, scenario.viewers, np.random.default_rng(seed)), Retention()
+    crowd, season = draw(scenario, scenario.viewers, np.random.default_rng(seed)), Retention(RULES)
     for day, clock_ms in enumerate(days(scenario, LAUNCHED_MS, crowd, season), 1):
         if curve := season.curve(scenario.of, clock_ms):
             yield _read(scenario, truth, crowd, curve, day * DAY_S)[0][k - 1]
@@ -181,11 +183,11 @@ def naive(scenario: Scenario, crowd: Crowd, look_s: float) -> Iterator[tuple[flo
 def first_above(shares: Sequence[float], n: Sequence[float]) -> int | None:
     """The hook point by points alone: no bound, but as many viewers."""
     for k in range(FIRST, len(shares) + 1):
-        if n[k - 1] >= LEAST_VIEWERS and shares[k - 1] >= SHARE:
+        if n[k - 1] >= RULES.least_viewers and shares[k - 1] >= RULES.hook_share:
             return k
     return None
 
 
 def true_hook(shares: Sequence[float]) -> int | None:
     """The hook point of true H_k."""
-    return first_above(shares, [LEAST_VIEWERS] * len(shares))
+    return first_above(shares, [RULES.least_viewers] * len(shares))

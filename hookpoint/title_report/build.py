@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.engagement import LEAST_VIEWERS, Engagement, Facts
+from consumers.engagement import Audience, Engagement, Facts, Reach
 from hookpoint.commands._tables import clock, moment
 from hookpoint.title_report.audience import audience_section, reach_section, voices_section
 from hookpoint.title_report.model import Report, Section
-from hookpoint.title_report.season import Context, hook_pairs, season_section
+from hookpoint.title_report.season import Context, Group, hook_pairs, season_section
 from hookpoint.title_report.words import count, hours, named, share
+from streams.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumers.engagement import Number
     from consumers.titles import Title
+
+
+RULES = Rules()
 
 
 def chosen_season(title: Title, wanted: int | None) -> int | None:
@@ -33,16 +37,16 @@ def chosen_season(title: Title, wanted: int | None) -> int | None:
 def build_report(
     title: Title,
     season: int | None = None,
-    country: str | None = None,
-    least: int = LEAST_VIEWERS,
+    group: Group | None = None,
+    rules: Rules = RULES,
 ) -> Report:
     """All that there is to say about ``title``.
 
     Args:
         title: as it was read.
         season: shown in full; None shows the last one that has been watched.
-        country: whose curve to show, ISO 3166-1 alpha-2; None shows everybody's.
-        least: the workers' threshold: of fewer viewers nothing is published.
+        group: whose curve to show; None shows everybody's.
+        rules: the workers' thresholds: of fewer than ``least_viewers`` nothing is published.
     """
     engagement = title.engagement or Engagement()
     sections = [_facts_section(title), _headline(engagement)]
@@ -50,16 +54,16 @@ def build_report(
     if shown is not None:
         updated_at, runtimes = engagement.updated_at, _runtimes_s(title, shown)
         part = engagement.seasons[shown]
-        context = Context(country, updated_at, least)
+        context = Context(group, updated_at, rules)
         sections.append(season_section(shown, part, runtimes, context))
-        sections += _other_seasons(engagement, shown)
-    if country is not None:
-        sections.append(_in_country(engagement, country))
+        sections += _other_seasons(engagement, shown, rules)
+    if group is not None:
+        sections.append(_in_group(engagement, group))
     sections += [
-        audience_section(engagement.audience, least),
-        reach_section(engagement.reach, least),
+        audience_section(engagement.audience, rules.least_viewers),
+        reach_section(engagement.reach, rules.least_viewers),
     ]
-    voices = voices_section(engagement.voices, least)
+    voices = voices_section(engagement.voices, rules.least_viewers)
     if voices is not None:
         sections.append(voices)
     return Report(title.name, _as_of(engagement), tuple(sections))
@@ -128,30 +132,33 @@ def _headline(engagement: Engagement) -> Section:
     return Section("Headline", named(pairs), notes=tuple(notes))
 
 
-def _other_seasons(engagement: Engagement, shown: int) -> list[Section]:
+def _other_seasons(engagement: Engagement, shown: int, rules: Rules) -> list[Section]:
     pairs = []
     for number, season in engagement.seasons.items():
         if number != shown:
             figures = season.figures
             told = [f"{count(figures.starters)} starters", f"{count(figures.completers)} completed"]
-            told += [f"{name} {value}" for name, value in hook_pairs(season.hook)[:1]]
+            told += [f"{name} {value}" for name, value in hook_pairs(season.hook, rules)[:1]]
             pairs.append((f"season {number}", ", ".join(told)))
     return [Section("Other seasons", tuple(pairs))] if pairs else []
 
 
-def _in_country(engagement: Engagement, country: str) -> Section:
-    viewers = (engagement.audience.country if engagement.audience else {}).get(country)
-    watched = (engagement.reach.countries if engagement.reach else {}).get(country)
+def _in_group(engagement: Engagement, group: Group) -> Section:
+    audience, reach = engagement.audience or Audience(), engagement.reach or Reach()
+    in_country = group.kind == "country"
+    viewers = (audience.country if in_country else audience.language).get(group.value)
+    watched = (reach.countries if in_country else reach.languages).get(group.value)
     pairs = named(
         [
             ("viewers", "" if viewers is None else f"at least {count(viewers)}"),
             ("hours", hours(watched)),
         ]
     )
-    note = f"Beside these, only the curve and the hook point are of {country}; the rest is of all."
+    whose = f"the curve and the hook point are of {group.name}"
+    note = f"Beside these, only {whose}; the rest is of all."
     if not pairs:
         note = f"Viewers and hours are withheld: too few. {note}"
-    return Section(f"In {country}", pairs, notes=(note,))
+    return Section(f"In {group.name}", pairs, notes=(note,))
 
 
 def _runtimes_s(title: Title, season: int) -> Mapping[str, Number]:

@@ -38,6 +38,8 @@ class Chart:
     rows: tuple[Row, ...]
     alt: str
     """What the drawing shows, for those who do not see it."""
+    line: float | None = None
+    """A share to look at the others beside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ ACCENT, SECOND, MARK = "#3b82c4", "#8a8f98", "#d9480f"
 """Seen on white as well as on black."""
 WIDTH_IN = 7.2
 LONGEST_LABEL = 28
-HOOKS_FROM = 0.70
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -76,7 +75,8 @@ def _bounds(axes: Axes, chart: Chart) -> None:
             capsize=3,
             label=label,
         )
-    axes.axhline(HOOKS_FROM, color=INK, alpha=0.4, linestyle=":", linewidth=1)
+    if chart.line is not None:
+        axes.axhline(chart.line, color=INK, alpha=0.4, linestyle=":", linewidth=1)
     for place, row in enumerate(chart.rows):
         if row.is_marked:
             axes.axvline(place, color=MARK, linewidth=1.5, label="hook point", zorder=0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from consumers.engagement import CountryCurve
+from consumers.engagement import GroupCurve
 from hookpoint.commands._tables import clock
 from hookpoint.title_report.model import Chart, Row, Section
 from hookpoint.title_report.words import (
@@ -24,21 +24,36 @@ if TYPE_CHECKING:
 
     from consumers.engagement import Curve, Hook, Number, Season
     from hookpoint.title_report.model import Bounds
+    from streams.rules import Rules
 
 BINS = 20
-HOOKS_FROM = 0.70
-"""The share that goes on to the end from which an episode is a hook point."""
+
+
+class Group(NamedTuple):
+    """Viewers of one country (ISO 3166-1 alpha-2) or one language of the audio (as ``ko``)."""
+
+    kind: Literal["country", "language"]
+    value: str
+
+    @property
+    def name(self) -> str:
+        """In words: ``DE``, ``ko audio``."""
+        return self.value if self.kind == "country" else f"{self.value} audio"
+
+    def all_of(self, season: Season) -> Mapping[str, GroupCurve]:
+        """Curves of all groups of this kind."""
+        return season.countries if self.kind == "country" else season.languages
 
 
 class Context(NamedTuple):
     """How a season is to be told."""
 
-    country: str | None
-    """Whose curve, ISO 3166-1 alpha-2; None for everybody's."""
+    group: Group | None
+    """Whose curve; None for everybody's."""
     updated_at: datetime | None
     """The event time of what is published."""
-    least: int
-    """Of fewer viewers nothing is published."""
+    rules: Rules
+    """The workers'."""
 
 
 def season_section(
@@ -59,29 +74,29 @@ def season_section(
     ]
     charts, notes = [], []
     if number:
-        own, country = CountryCurve(season.curve, season.hook), context.country
-        curves = own if country is None else season.countries.get(country, CountryCurve())
-        pairs += hook_pairs(curves.hook)
+        own, group = GroupCurve(season.curve, season.hook), context.group
+        curves = group.all_of(season).get(group.value, GroupCurve()) if group else own
+        pairs += hook_pairs(curves.hook, context.rules)
         if curves.curve is not None:
             charts.append(curve_chart(number, curves.curve, curves.hook, context))
         notes += _curve_notes(season, curves, context)
     if season.dropoff or season.episodes:
         charts.append(_dropoff_chart(number, season, runtimes_s))
     if season.episodes.keys() - season.dropoff.keys():
-        few = f"episodes with fewer than {context.least} starters"
+        few = f"episodes with fewer than {context.rules.least_viewers} starters"
         notes.append(f"Where viewers leave is withheld for {few}.")
     heading = f"Season {number}" if number else "The film"
     return Section(heading, named(pairs), tuple(charts), tuple(notes))
 
 
 # -- hook point and curve --------------------------------------------------------------------------
-def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
+def hook_pairs(hook: Hook | None, rules: Rules) -> list[tuple[str, str]]:
     """The hook point in words; empty if nothing is said about one."""
     if hook is None:
         return []
-    of = "?" if hook.of is None else hook.of
+    of, asked = "?" if hook.of is None else hook.of, share(rules.hook_share)
     if hook.k is None:
-        where = f"none yet: after no episode of {of} do {share(HOOKS_FROM)} surely go on to the end"
+        where = f"none yet: after no episode of {of} do {asked} surely go on to the end"
     else:
         where = (
             f"episode {hook.k} of {of}: {share(hook.p)}{between(hook.low, hook.high)} of those "
@@ -90,7 +105,10 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
     return [
         ("hook point", where),
         ("go on to the end from episode 1", share(hook.h1)),
-        ("certain that 70 % do", certainty(hook.certainty) if hook.k is not None else ""),
+        (
+            f"certain that {share(rules.hook_share)} do",
+            certainty(hook.certainty) if hook.k is not None else "",
+        ),
         ("lift over an even loss", points(hook.lift)),
         ("beside seasons of the same length", points(hook.lift_peers)),
         ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
@@ -99,7 +117,7 @@ def hook_pairs(hook: Hook | None) -> list[tuple[str, str]]:
 
 def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) -> Chart:
     """Who goes on from each episode, and who to the end, with bounds; the hook point is marked."""
-    marked, country = (hook.k if hook is not None else None), context.country
+    marked, group = (hook.k if hook is not None else None), context.group
     rows, told = [], []
     for place, (c, h) in enumerate(zip(curve.c, curve.finish(), strict=True)):
         episode = place + 1
@@ -107,12 +125,12 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         end_bounds = _bounds(curve.h_low, curve.h_high, place)
         to_next = share(c) + between(*(next_bounds or (None, None)))
         to_end = share(h) + between(*(end_bounds or (None, None)))
-        behind = count(curve.n[place]) if curve.n[place] else f"under {context.least}"
+        behind = count(curve.n[place]) if curve.n[place] else f"under {context.rules.least_viewers}"
         cells = (to_next, to_end, behind, "hook point" if episode == marked else "")
         bounds = (next_bounds, end_bounds)
         rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
-    where = f" in {country}" if country else ""
+    where = f" in {group.name}" if group else ""
     point = f" The hook point is episode {marked}." if marked is not None else ""
     return Chart(
         name=f"curve-{number}",
@@ -121,6 +139,7 @@ def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) 
         headings=("episode", "go on to the next", "next", "to the end", "viewers", ""),
         rows=tuple(rows),
         alt=f"Share of viewers{where} who go on after each episode. {'; '.join(told)}.{point}",
+        line=context.rules.hook_share,
     )
 
 
@@ -128,12 +147,15 @@ def _bounds(lows: tuple[float, ...], highs: tuple[float, ...], place: int) -> Bo
     return (lows[place], highs[place]) if lows and highs else None
 
 
-def _curve_notes(season: Season, curves: CountryCurve, context: Context) -> list[str]:
-    country = context.country
-    what = "The curve" if country is None else f"The curve of {country}"
+def _curve_notes(season: Season, curves: GroupCurve, context: Context) -> list[str]:
+    group = context.group
+    what = f"The curve of {group.name}" if group else "The curve"
     if curves.curve is None:
-        others = ", ".join(code for code, each in season.countries.items() if each.curve)
-        there = f" There is one for: {others}." if country is not None and others else ""
+        there = ""
+        if group is not None:
+            others = (name for name, each in group.all_of(season).items() if each.curve)
+            told = ", ".join(others)
+            there = f" There is one for: {told}." if told else ""
         why = "too few viewers have finished an episode, or the season's length is unknown"
         return [f"{what} is not there yet: {why}.{there}"]
     if curves.curve.provisional:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.audience.voices import Line, Table
-
-LEAST_PEERS = 5
-MARGIN = 0.05
-"""How much more of its viewers a breakthrough keeps to the end than comparable seasons do."""
+    from streams.rules import Rules
 
 
 class Breakthrough(NamedTuple):
@@ -42,10 +39,11 @@ class Breakthrough(NamedTuple):
 class Breakthroughs:
     """By which labels a season has broken through, as of the last decision."""
 
-    __slots__ = ("_going", "_threshold")
+    __slots__ = ("_going", "_rules", "_threshold")
 
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._threshold = rules.least_viewers
         self._going: dict[str, Breakthrough] = {}
 
     def dump(self) -> list[Any]:
@@ -59,7 +57,7 @@ class Breakthroughs:
     def decide(self, line: Line, table: Table) -> list[Breakthrough]:
         """Compare a season with those of its length, label by label.
 
-        With fewer than five to compare with, nothing changes: a table that is not there yet is no
+        With too few to compare with, nothing changes: a table that is not there yet is no
         reason to take a word back.
         """
         changes: list[Breakthrough] = []
@@ -76,11 +74,11 @@ class Breakthroughs:
         typical: float | None = None
         if h1 is None or low is None or line.n < self._threshold or label not in line.labels:
             above = False
-        elif len(peers) < LEAST_PEERS:
+        elif len(peers) < self._rules.least_peers:
             return None
         else:
             typical = median(peers)
-            above = h1 > typical if going else low >= typical + MARGIN
+            above = h1 > typical if going else low >= typical + self._rules.breakthrough_margin
         found = Breakthrough(
             above, label,
             None if h1 is None else round(h1, 4), None if low is None else round(low, 4),

@@ -4,7 +4,8 @@
 |---|---|
 | `title.hook_point` | the episode that hooks is found, is another one, or is none any more |
 | `title.trending` | far more viewers begin it than its own baseline lets expect, or no longer |
-| `title.travels` | it hooks viewers in another country about as well as at home, or no longer |
+| `title.travels` | it hooks viewers of another country or language about as well as at home, or
+  no longer |
 | `title.breakthrough` | a labelled season hooks clearly more than comparable ones, or no longer |
 
 The id of a signal is a hash of what it is about and how many there were of that before, so the same
@@ -21,21 +22,23 @@ import orjson
 from streams.audience import hook_point
 from streams.audience.breakthroughs import Breakthroughs
 from streams.audience.hook_point import NONE, Hook
-from streams.audience.seasons import length, line_of, standing
+from streams.audience.retention import EVERYONE, LANGUAGE, kind_of
+from streams.audience.seasons import home_of, length, line_of, standing
+from streams.audience.tally import spoken
 from streams.audience.travels import Travels
 from streams.signals import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.retention import Kind
+    from streams.audience.season_curve import SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
+    from streams.audience.travels import Standing
     from streams.rules import Rules
 
-EVERYONE = ""
-"""Stands for all countries together."""
-COUNTRIES_EVERY_H = 24
-"""Countries are looked at once a day of event time, everyone together every hour."""
+GROUPS_EVERY_H = 24
+"""Countries and languages are looked at once a day of event time, everyone together every hour."""
 HOUR_MS = 3_600_000
 STATE = {True: "begun", False: "ended"}
 
@@ -71,10 +74,10 @@ class Decisions:
             self._breakthroughs(season).load(dumped)
 
     def _travels(self, season: int) -> Travels:
-        return self.travels.setdefault(season, Travels(self._rules.least_viewers))
+        return self.travels.setdefault(season, Travels(self._rules))
 
     def _breakthroughs(self, season: int) -> Breakthroughs:
-        return self.breakthroughs.setdefault(season, Breakthroughs(self._rules.least_viewers))
+        return self.breakthroughs.setdefault(season, Breakthroughs(self._rules))
 
     def take(
         self, audience: TitleAudience, at_ms: int, moved: Sequence[int], around: Surroundings
@@ -93,28 +96,28 @@ class Decisions:
 
     # -- hook points -------------------------------------------------------------------------------
     def _hook_points(self, hour: _Hour) -> Iterator[str]:
-        for country in hour.countries():
-            held = self.hooks.get((hour.season, country), NONE)
-            if held.k is None and not hour.retention.can_hook(country):
+        for group in hour.groups():
+            held = self.hooks.get((hour.season, group), NONE)
+            if held.k is None and not hour.retention.can_hook(group):
                 continue
-            curve = hour.curve(country)
-            hook, change = hook_point.decide(held, curve, hour.at_ms)
+            curve = hour.curve(group)
+            hook, change = hook_point.decide(held, curve, hour.at_ms, self._rules)
             if curve is None or change is None:
                 continue
-            self.hooks[hour.season, country] = hook
-            told = hook_point.published(hook, curve)
+            self.hooks[hour.season, group] = hook
+            told = hook_point.published(hook, curve, self._rules)
             del told["since"], told["version"], told["share"], told["lift_peers"]
             data = {
                 "title_id": self._title_id,
                 "season": hour.season,
-                "country": country or None,
+                **_about(group),
                 "state": change.what,
                 **told,
                 "before": change.before,
                 "curve_version": curve.version,
                 "catalogue_version": hour.around.catalogue.version,
             }
-            yield self._signal("hook_point", f"{hour.season}:{country}", hour.at_ms, data)
+            yield self._signal("hook_point", f"{hour.season}:{group}", hour.at_ms, data)
 
     # -- the title beside itself and others ---
     def _trends(self, audience: TitleAudience, at_ms: int) -> Iterator[str]:
@@ -132,21 +135,7 @@ class Decisions:
     def _comparisons(self, hour: _Hour) -> Iterator[str]:
         if not hour.daily:
             return
-        standings = {
-            country: standing(curve)
-            for country in hour.retention.countries()
-            if (curve := hour.curve(country)) is not None
-        }
-        home = hour.title.country if hour.title else ""
-        for travel in self._travels(hour.season).decide("country", home, standings):
-            data = {
-                "title_id": self._title_id,
-                "season": hour.season,
-                "state": STATE[travel.begins],
-                **{name: it for name, it in travel._asdict().items() if name != "begins"},
-            }
-            about = f"{hour.season}:{travel.to}:{travel.value}"
-            yield self._signal("travels", about, hour.at_ms, data)
+        yield from self._travelling(hour)
         least = self._rules.least_viewers
         curve = hour.curve(EVERYONE)
         found = standing(curve) if curve is not None else None
@@ -160,6 +149,20 @@ class Decisions:
                 **{name: it for name, it in change._asdict().items() if name != "begins"},
             }
             yield self._signal("breakthrough", f"{hour.season}:{change.label}", hour.at_ms, data)
+
+    def _travelling(self, hour: _Hour) -> Iterator[str]:
+        home = home_of(hour.title)
+        homes: dict[Kind, str] = {"country": home.country, "language": spoken(home.language)}
+        for kind, at_home in homes.items():
+            for travel in self._travels(hour.season).decide(kind, at_home, hour.standings(kind)):
+                data = {
+                    "title_id": self._title_id,
+                    "season": hour.season,
+                    "state": STATE[travel.begins],
+                    **{name: it for name, it in travel._asdict().items() if name != "begins"},
+                }
+                about = f"{hour.season}:{travel.to}:{travel.value}"
+                yield self._signal("travels", about, hour.at_ms, data)
 
     # -- signals -----------------------------------------------------------------------------------
     def _signal(self, kind: str, about: str, at_ms: int, data: dict[str, Any]) -> str:
@@ -193,15 +196,32 @@ class _Hour:
         self.title = around.catalogue.titles.get(audience.title_id)
         self.of = length(self.title, season)
         self.retention = audience.retention[season]
-        self.daily = at_ms // HOUR_MS % COUNTRIES_EVERY_H == 0
+        self.daily = at_ms // HOUR_MS % GROUPS_EVERY_H == 0
         self._curves: dict[str, SeasonCurve | None] = {}
 
-    def countries(self) -> list[str]:
+    def groups(self) -> list[str]:
         """Those that are looked at now."""
-        return [EVERYONE, *(self.retention.countries() if self.daily else ())]
+        return [EVERYONE, *(self.retention.groups() if self.daily else ())]
 
-    def curve(self, country: str) -> SeasonCurve | None:
-        """The curve of a country as of this hour."""
-        if country not in self._curves:
-            self._curves[country] = self.retention.curve(self.of, self.at_ms, country)
-        return self._curves[country]
+    def curve(self, group: str) -> SeasonCurve | None:
+        """The curve of a group as of this hour."""
+        if group not in self._curves:
+            self._curves[group] = self.retention.curve(self.of, self.at_ms, group)
+        return self._curves[group]
+
+    def standings(self, kind: Kind) -> dict[str, Standing]:
+        """How every country (or language) with a curve stands."""
+        return {
+            value: standing(curve)
+            for value, group in self.retention.groups_by_value(kind).items()
+            if (curve := self.curve(group)) is not None
+        }
+
+
+def _about(group: str) -> dict[str, str | None]:
+    """Whose hook point a signal is about; both are null for everyone's."""
+    value, of_language = group.removeprefix(LANGUAGE) or None, kind_of(group) == "language"
+    return {
+        "country": None if of_language else value,
+        "language": value if of_language else None,
+    }

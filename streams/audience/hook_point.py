@@ -1,9 +1,11 @@
 """The hook point: the first episode after which at least 70 % of those who watched it finish.
 
-``k* = min{k >= 2: Pr(H_k >= .70) >= .95, n_k >= 50}``. One that was found stays until
-``Pr(H_k >= .70) < .80``, or until an earlier episode is as certain as that one had to be: what was
-said is not taken back because a day was a little worse. While viewers were watched for less than 28
-days, an earlier one has to wait until they were watched for twice as long as at the last change.
+``k* = min{k >= 2: Pr(H_k >= .70) >= .95, n_k >= 50}``, where these are the thresholds of
+``Rules`` (``hook_share``, ``hook_found_at``, ``least_viewers``). One that was found stays until
+``Pr(H_k >= .70) < .80`` (``hook_kept_at``), or until an earlier episode is as certain as that one
+had to be: what was said is not taken back because a day was a little worse. While viewers were
+watched for less than 28 days, an earlier one has to wait until they were watched for twice as long
+as at the last change.
 """
 
 from __future__ import annotations
@@ -13,18 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from streams.audience.life_table import HIGH, LOW
-from streams.audience.retention import LEAST_VIEWERS, in_steps
+from streams.audience.people import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.season_curve import SeasonCurve
+    from streams.rules import Rules
 
 FIRST = 2
 """Finishing the pilot is no hook."""
-SHARE, FOUND_AT, KEPT_FROM = 0.70, 0.95, 0.80
-LEAST_PEERS = 5
-"""Seasons of the same length that make a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,22 @@ class Change:
     k: int | None
     before: int | None
     p: float
-    """Pr(H_k >= .70), of ``k``, or of ``before`` if it is withdrawn."""
+    """Pr(H_k >= ``hook_share``), of ``k``, or of ``before`` if it is withdrawn."""
 
 
-def decide(previous: Hook, curve: SeasonCurve | None, at_ms: int) -> tuple[Hook, Change | None]:
+def decide(
+    previous: Hook, curve: SeasonCurve | None, at_ms: int, rules: Rules
+) -> tuple[Hook, Change | None]:
     """The hook point after looking at ``curve``, and what changed if anything did.
 
     Without a curve (the season's length is not known) nothing changes.
     """
     if curve is None:
         return previous, None
-    certain = next((k for k in _candidates(curve) if above(curve, k) >= FOUND_AT), None)
+    candidates = (k for k in range(FIRST, curve.of) if curve.steps[k - 1].n >= rules.least_viewers)
+    certain = next((k for k in candidates if above(curve, k, rules) >= rules.hook_found_at), None)
     k = previous.k
-    if k is not None and _is_kept(curve, k):
+    if k is not None and k < curve.of and above(curve, k, rules) >= rules.hook_kept_at:
         since_s = (at_ms - previous.since_ms) / 1000
         waits = curve.provisional and since_s < curve.horizon_s / 2  # both grow with the clock
         if waits or certain is None or certain >= k:
@@ -66,16 +69,16 @@ def decide(previous: Hook, curve: SeasonCurve | None, at_ms: int) -> tuple[Hook,
     if certain == k:
         return previous, None
     asked = certain or k
-    p = above(curve, asked) if asked and asked < curve.of else 0.0
+    p = above(curve, asked, rules) if asked and asked < curve.of else 0.0
     what: Literal["found", "revised", "withdrawn"] = (
         "withdrawn" if certain is None else "found" if k is None else "revised"
     )
     return Hook(certain, at_ms), Change(what, certain, k, p)
 
 
-def above(curve: SeasonCurve, k: int) -> float:
-    """Pr(H_k >= .70), for k in 1 .. K-1."""
-    return curve.beliefs[k - 1].above(SHARE)
+def above(curve: SeasonCurve, k: int, rules: Rules) -> float:
+    """Pr(H_k >= ``hook_share``), for k in 1 .. K-1."""
+    return curve.beliefs[k - 1].above(rules.hook_share)
 
 
 def lift(curve: SeasonCurve, k: int) -> float:
@@ -89,12 +92,14 @@ def lift(curve: SeasonCurve, k: int) -> float:
     return math.prod(shares[k - 1 :]) - evenly
 
 
-def peers_mean(peers: Sequence[float]) -> float | None:
-    """The mean H_1 of seasons of the same length; None if they are too few."""
-    return sum(peers) / len(peers) if len(peers) >= LEAST_PEERS else None
+def peers_mean(peers: Sequence[float], least: int) -> float | None:
+    """The mean H_1 of seasons of the same length; None if they are fewer than ``least``."""
+    return sum(peers) / len(peers) if len(peers) >= least else None
 
 
-def published(hook: Hook, curve: SeasonCurve, beside: float | None = None) -> dict[str, Any]:
+def published(
+    hook: Hook, curve: SeasonCurve, rules: Rules, beside: float | None = None
+) -> dict[str, Any]:
     """The field ``hook:S`` of docs/redis.md; without a hook point, the figures are those of H_1.
 
     ``beside`` is the H_1 that it is compared with, if there is any (``peers_mean``).
@@ -106,10 +111,10 @@ def published(hook: Hook, curve: SeasonCurve, beside: float | None = None) -> di
         "k": k,
         "of": curve.of,
         "p": round(h, 3),
-        "certainty": round(belief.above(SHARE), 3),
+        "certainty": round(belief.above(rules.hook_share), 3),
         "low": round(min(h, belief.quantile(LOW)), 3),
         "high": round(max(h, belief.quantile(HIGH)), 3),
-        "n": in_steps(curve.steps[at].n),
+        "n": rounded(int(curve.steps[at].n), rules.least_viewers),
         "h1": round(curve.h[0], 3),
         "share": round(k / curve.of, 3) if k else None,
         "lift": round(lift(curve, k), 3) if k else None,
@@ -119,11 +124,3 @@ def published(hook: Hook, curve: SeasonCurve, beside: float | None = None) -> di
         "since": hook.since_ms,
         "version": curve.version,
     }
-
-
-def _candidates(curve: SeasonCurve) -> list[int]:
-    return [k for k in range(FIRST, curve.of) if curve.steps[k - 1].n >= LEAST_VIEWERS]
-
-
-def _is_kept(curve: SeasonCurve, k: int) -> bool:
-    return k < curve.of and above(curve, k) >= KEPT_FROM

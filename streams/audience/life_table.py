@@ -121,13 +121,13 @@ def pooled(tables: Iterable[Sequence[Bucket]]) -> list[Bucket]:
 
 def _together(buckets: Sequence[Bucket]) -> Bucket:
     entered = went_on = pending = watched = end_s = 0.0
-    for it in buckets:
-        end_s = max(end_s, it.end_s)
-        if it.entered:
-            entered += it.entered
-            went_on += it.went_on
-            pending += it.pending
-            watched += it.pending * it.watched
+    for at_risk, went, waits, until_s, share in buckets:
+        end_s = max(end_s, until_s)
+        if at_risk:
+            entered += at_risk
+            went_on += went
+            pending += waits
+            watched += waits * share
     return Bucket(entered, went_on, pending, end_s, watched / pending if pending else 0.5)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.audience.life_table import Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from streams.audience.records import Row
 
@@ -33,6 +34,8 @@ NOT_OUT: Final = 2**53 - 1
 
 _EDGES_MS: Final = tuple(edge * HOUR_MS for edge in EDGES_H)
 _BUCKETS: Final = len(EDGES_H) - 1
+_WENT: Final = len(EDGES_H)
+"""Counts of who went on: one per bucket, and one of those who did so later."""
 _GONE: Final = -1
 _NEVER_H: Final = 2**31 - 1
 
@@ -45,12 +48,13 @@ class Passages:
     a date that is announced or moved later holds for those who wait as well.
     """
 
-    __slots__ = ("_clock_h", "_counts", "_first_h", "_gone", "_gone_before_h", "_hours", "_went")
+    # A title has some hundred of these, so all counts are in one array: who went on by bucket, then
+    # the hour of each cell (from ``_base_h`` on, ascending), then the viewers of each cell.
+    __slots__ = ("_base_h", "_clock_h", "_first_h", "_gone", "_gone_before_h", "_numbers")
 
     def __init__(self) -> None:
-        self._went = array("i", bytes(4 * (_BUCKETS + 1)))
-        self._hours = array("i")
-        self._counts = array("i")
+        self._numbers = array("h", bytes(2 * _WENT))
+        self._base_h = 0
         self._gone = 0
         self._first_h = _NEVER_H
         self._clock_h = 0
@@ -62,15 +66,22 @@ class Passages:
         The earliest hour that anyone entered only tells how long this was watched: it stays as it
         was when a row is taken off.
         """
+        try:
+            self._add(row, sign, open_ms)
+        except OverflowError:  # nothing was counted yet
+            self._numbers = array("i", self._numbers)
+            self._add(row, sign, open_ms)
+
+    def _add(self, row: Row, sign: int, open_ms: int) -> None:
         hour = row.entered_ms // HOUR_MS
-        if sign > 0 and hour < self._first_h:
-            self._first_h = hour
         if row.passed_ms:
             gap = max(0, row.passed_ms - max(row.entered_ms, open_ms))
             # A gap that ends on an edge has ended within the bucket before it; 0 is the first.
-            self._went[max(1, bisect_left(_EDGES_MS, gap)) - 1] += sign
+            self._numbers[max(1, bisect_left(_EDGES_MS, gap)) - 1] += sign
         else:
             self._add_pending(self._cell(hour)[0], sign)
+        if sign > 0 and hour < self._first_h:
+            self._first_h = _shared(hour)
 
     def compact(self, clock_ms: int, open_ms: int = 0) -> None:
         """Make cells coarser that are old by now, and merge those beyond the last edge.
@@ -81,17 +92,24 @@ class Passages:
         gone_before = clock_h - LAST_H if open_ms // HOUR_MS <= clock_h - LAST_H - 1 else 0
         if clock_h <= self._clock_h and gone_before <= self._gone_before_h:
             return
-        self._clock_h = max(self._clock_h, clock_h)
-        self._gone_before_h = max(self._gone_before_h, gone_before)
-        hours, counts = self._hours, self._counts
-        self._hours, self._counts = array("i"), array("i")
-        for hour, count in zip(hours, counts, strict=True):
-            if count:
-                self._add_pending(self._cell(hour)[0], count)
+        self._clock_h = _shared(max(self._clock_h, clock_h))
+        self._gone_before_h = _shared(max(self._gone_before_h, gone_before))
+        cells: dict[int, int] = {}
+        for hour, count in self._cells():
+            cell = self._cell(hour)[0]
+            cells[cell] = cells.get(cell, 0) + count
+        self._gone += cells.pop(_GONE, 0)
+        self._keep(self._numbers[:_WENT], {h: n for h, n in cells.items() if n})
 
     def entered(self) -> int:
         """All rows that are counted, whether at risk yet or not."""
-        return max(0, sum(self._went) + sum(self._counts) + self._gone)
+        numbers = self._numbers
+        waiting = numbers[(len(numbers) + _WENT) // 2 :]
+        return max(0, sum(numbers[:_WENT]) + sum(waiting) + self._gone)
+
+    def watched_s(self, clock_ms: int, open_ms: int = 0) -> float:
+        """For how long anyone could have been watched at most."""
+        return max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms)) / 1000
 
     def buckets(self, clock_ms: int, open_ms: int = 0) -> list[Bucket]:
         """The life table as of ``clock_ms``; whoever cannot pass on yet is not in it.
@@ -99,7 +117,7 @@ class Passages:
         Those of one cell are taken to have entered evenly over its time. A negative count (the
         catalogue changed between the two records of one viewer) reads as none.
         """
-        went = self._went.tolist()
+        went = self._numbers[:_WENT].tolist()
         if min(went) < 0:
             went = [max(0, it) for it in went]
         longest_ms = max(0, clock_ms - max(self._first_h * HOUR_MS, open_ms))
@@ -122,12 +140,18 @@ class Passages:
 
     def dump(self) -> list[Any]:
         """Plain values, to be kept; rows that cancelled out leave nothing behind."""
-        cells = [(h, n) for h, n in zip(self._hours, self._counts, strict=True) if n]
-        first = cells[0][0] if cells else 0
-        flat = [it for hour, count in cells for it in (hour - first, count)]
-        size = self._went.itemsize
-        last = -(-len(self._went.tobytes().rstrip(b"\0")) // size)
-        went = self._went[:last].tolist()
+        numbers = self._numbers.tolist()
+        half = (len(numbers) + _WENT) // 2
+        went, hours, counts = numbers[:_WENT], numbers[_WENT:half], numbers[half:]
+        if 0 in counts:
+            hours = [hour for hour, count in zip(hours, counts, strict=True) if count]
+            counts = [count for count in counts if count]
+        while went and not went[-1]:
+            went.pop()
+        least = hours[0] if hours else 0
+        first = self._base_h + least if hours else 0
+        flat = [0] * (2 * len(hours))
+        flat[::2], flat[1::2] = [hour - least for hour in hours], counts
         return [
             self._clock_h, self._gone_before_h, self._first_h, self._gone, went, first, flat,
         ]  # fmt: skip
@@ -136,11 +160,28 @@ class Passages:
     def load(cls, data: list[Any]) -> Passages:
         """What ``dump`` gave."""
         it = cls()
-        it._clock_h, it._gone_before_h, it._first_h, it._gone, went, first, flat = data
-        it._went[: len(went)] = array("i", went)
-        it._hours = array("i", [first + hour for hour in flat[::2]])
-        it._counts = array("i", flat[1::2])
+        clock_h, gone_before_h, first_h, it._gone, went, first, flat = data
+        it._clock_h, it._gone_before_h = _shared(clock_h), _shared(gone_before_h)
+        it._first_h = _shared(first_h)
+        hours = (first + hour for hour in flat[::2])
+        it._keep([*went, *[0] * (_WENT - len(went))], dict(zip(hours, flat[1::2], strict=True)))
         return it
+
+    def _cells(self) -> list[tuple[int, int]]:
+        """First hour and viewers of each cell, ascending."""
+        numbers, base = self._numbers, self._base_h
+        half = (len(numbers) + _WENT) // 2
+        hours, counts = numbers[_WENT:half], numbers[half:]
+        return [(base + hour, count) for hour, count in zip(hours, counts, strict=True)]
+
+    def _keep(self, went: Iterable[int], cells: Mapping[int, int]) -> None:
+        """Hold these numbers, in two bytes each if they fit."""
+        base = self._base_h = _shared(next(iter(cells), 0))
+        numbers = [*went, *(hour - base for hour in cells), *cells.values()]
+        try:
+            self._numbers = array("h", numbers)
+        except OverflowError:
+            self._numbers = array("i", numbers)
 
     def _cell(self, hour: int) -> tuple[int, int]:
         """Start and width, in hours, of the cell that ``hour`` is counted in by now."""
@@ -158,13 +199,17 @@ class Passages:
         if cell == _GONE:
             self._gone += count
             return
-        hours = self._hours
-        at = bisect_left(hours, cell)
-        if at < len(hours) and hours[at] == cell:
-            self._counts[at] += count
+        numbers = self._numbers
+        if len(numbers) == _WENT:
+            self._base_h = _shared(cell)
+        half = (len(numbers) + _WENT) // 2
+        hour = cell - self._base_h
+        at = bisect_left(numbers, hour, _WENT, half)
+        if at < half and numbers[at] == hour:
+            numbers[at + half - _WENT] += count
         else:
-            hours.insert(at, cell)
-            self._counts.insert(at, count)
+            numbers.insert(at, hour)
+            numbers.insert(at + half - _WENT + 1, count)
 
     def _pending(self, clock_ms: int, open_ms: int) -> tuple[list[float], list[float]]:
         """By bucket: viewers who have come to it and wait, and for how long they were in it, ms.
@@ -173,11 +218,18 @@ class Passages:
         """
         waiting, watched = [0.0] * (_BUCKETS + 1), [0.0] * (_BUCKETS + 1)
         waiting[_BUCKETS] = float(max(0, self._gone))
-        for hour, count in zip(self._hours, self._counts, strict=True):
-            start, end = hour * HOUR_MS, (hour + self._cell(hour)[1]) * HOUR_MS
+        for hour, count in self._cells():
+            start = hour * HOUR_MS
             if count <= 0 or max(start, open_ms) >= clock_ms:
                 continue
-            end = min(end, clock_ms)
+            end = min(start + self._cell(hour)[1] * HOUR_MS, clock_ms)
+            if open_ms <= start:
+                least, most = clock_ms - end, clock_ms - start
+                bucket = bisect_right(_EDGES_MS, least) - 1
+                if bucket == _BUCKETS or most <= _EDGES_MS[bucket + 1]:  # as nearly all of them
+                    waiting[bucket] += count
+                    watched[bucket] += count * ((least + most) / 2 - _EDGES_MS[bucket])
+                    continue
             before = (min(open_ms, end) - start) / (end - start) if open_ms > start else 0.0
             if before:  # it came out while they waited: all of them are at risk since then
                 since = clock_ms - open_ms
@@ -191,6 +243,12 @@ class Passages:
                     waiting[bucket] += viewers
                     watched[bucket] += viewers * ((low + high) / 2 - _EDGES_MS[bucket])
         return waiting, watched
+
+
+@lru_cache(maxsize=4096)
+def _shared(hour: int) -> int:
+    """One object for all tables that have this number, which would take 32 bytes in each."""
+    return hour
 
 
 def _pieces(least_ms: int, most_ms: int) -> Iterator[tuple[int, int, int]]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.json import encode
 
 from streams.audience import hook_point
-from streams.audience.decisions import EVERYONE
 from streams.audience.hook_point import NONE, peers_mean
-from streams.audience.retention import DIGITS
-from streams.audience.seasons import length, line_of, name_of, standing
-from streams.audience.title import home_of
+from streams.audience.retention import EVERYONE
+from streams.audience.season_curve import DIGITS
+from streams.audience.seasons import home_of, length, line_of, name_of, standing
 from streams.audience.voices import voices_of
 from streams.signals import stamp
 
@@ -19,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.audience.hook_point import Hook
-    from streams.audience.retention import Retention, SeasonCurve
+    from streams.audience.retention import Retention
+    from streams.audience.season_curve import SeasonCurve
     from streams.audience.title import Surroundings, TitleAudience
     from streams.audience.travels import Standing
     from streams.audience.voices import Line
     from streams.catalogue import Title
+    from streams.rules import Rules
 
 COMPLETIONS = {"completion_7d": 7 * 86400.0, "completion_28d": 28 * 86400.0}
 """Fields, and within how many seconds of beginning."""
@@ -50,7 +51,7 @@ class Report(NamedTuple):
 
     ``fields`` of ``engagement:{title}``; ``ranks``: the score by sorted set (key without prefix),
     None where the title is not in it; ``lines`` of the table of peers, by ``title:season``;
-    ``curves`` by season and country.
+    ``curves`` by season and group.
     """
 
     fields: dict[str, Any]
@@ -65,8 +66,8 @@ def report_of(audience: TitleAudience, around: Surroundings, last: Report | None
     Args:
         audience: whose.
         around: the catalogue, and what other titles say of themselves.
-        last: a report to take curves from, which cost the most: those of single countries, and of
-            seasons that next to nobody has passed through since. None makes all anew.
+        last: a report to take curves from, which cost the most: those of groups, and of seasons
+            that next to nobody has passed through since. None makes all anew.
     """
     return _Making(audience, around, last).report()
 
@@ -122,31 +123,32 @@ class _Making:
         """Publish the curves of a season; returns how everyone's stands."""
         of = length(self._title, number)
         name = name_of(self._audience.title_id, number)
-        beside = peers_mean(self._around.table.same_length(of, name, self._least))
+        others = self._around.table.same_length(of, name, self._least)
+        beside = peers_mean(others, self._around.rules.least_peers)
         everyone = self._publish(number, EVERYONE, of, beside)
         if everyone is None:
             return None
-        for country in retention.countries():
-            self._publish(number, country, of, beside)
+        for group in retention.groups():
+            self._publish(number, group, of, beside)
         if everyone.n >= self._least:
             self._scores["hooked"].append(everyone.low)
         return everyone
 
-    def _publish(self, number: int, country: str, of: int, beside: float | None) -> Standing | None:
-        key = (number, country)
+    def _publish(self, number: int, group: str, of: int, beside: float | None) -> Standing | None:
+        key = (number, group)
         hook = self._audience.decisions.hooks.get(key, NONE)
         passages = self._audience.news[number][1]
         made = self._last.curves.get(key) if self._last is not None else None
         holds = made is not None and made.hook == hook
-        if made is not None and not country:
+        if made is not None and not group:
             still = passages - made.passages < MOVED * passages
             holds = holds and still and made.beside == beside
         if made is None or not holds:
-            curve = self._audience.retention[number].curve(of, self._at_ms, country)
-            made = _made(curve, passages, hook, beside)
+            curve = self._audience.retention[number].curve(of, self._at_ms, group)
+            made = _made(curve, passages, hook, beside, self._around.rules)
         self._made[key] = made
         if made.found is not None:
-            place = f"{number}:{country}" if country else str(number)
+            place = f"{number}:{group}" if group else str(number)
             self._fields[f"curve:{place}"] = made.curve
             self._fields[f"hook:{place}"] = made.told
         return made.found
@@ -183,13 +185,17 @@ class _Making:
         return ranks | {f"trending:{name or 'all'}": trends.get(name) for name in sorted(known)}
 
 
-def _made(curve: SeasonCurve | None, passages: int, hook: Hook, beside: float | None) -> Made:
+def _made(
+    curve: SeasonCurve | None, passages: int, hook: Hook, beside: float | None, rules: Rules
+) -> Made:
     if curve is None:
         return Made(passages, hook, beside, None, b"", b"")
-    told = hook_point.published(hook, curve, beside)
+    told = hook_point.published(hook, curve, rules, beside)
     told["since"] = stamp(hook.since_ms) if hook.since_ms else None
     found = standing(curve)
-    return Made(passages, hook, beside, found, encode(curve.published()), encode(told))
+    return Made(
+        passages, hook, beside, found, encode(curve.published(rules.least_viewers)), encode(told)
+    )
 
 
 def _completion(retention: Retention, at_ms: int) -> dict[str, float]:

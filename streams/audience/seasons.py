@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from streams.audience.life_table import HIGH, LOW
 from streams.audience.people import rounded
+from streams.audience.reach import Home
 from streams.audience.travels import Standing
 from streams.audience.voices import Line
 
 if TYPE_CHECKING:
-    from streams.audience.retention import SeasonCurve
+    from streams.audience.season_curve import SeasonCurve
     from streams.audience.title import TitleAudience
     from streams.catalogue import Title
 
@@ -19,6 +20,11 @@ def length(title: Title | None, season: int) -> int:
     """How many episodes a season has; 0 while nobody knows."""
     found = title.seasons.get(season) if title else None
     return found.of if found else 0
+
+
+def home_of(title: Title | None) -> Home:
+    """Where a title comes from, as far as the catalogue says."""
+    return Home(title.country, title.language) if title else Home("", "")
 
 
 def name_of(title_id: str, season: int) -> str:

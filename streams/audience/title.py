@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from streams.audience.decisions import Decisions
 from streams.audience.engagement import Engagement
 from streams.audience.people import People
-from streams.audience.reach import Home, Reach
+from streams.audience.reach import Reach
 from streams.audience.records import Lineage, Progress
-from streams.audience.retention import Retention
+from streams.audience.retention import Retention, groups_of
 from streams.audience.trending import Trending
 from streams.signals import SIGNALS, Out
 
@@ -70,7 +70,7 @@ class TitleAudience:
         self.engagement = Engagement(rules)
         self.people = People()
         self.reach = Reach()
-        self.trending = Trending(rules.least_viewers)
+        self.trending = Trending(rules)
         self.retention: dict[int, Retention] = {}
         self.news: dict[int, tuple[int, int]] = {}
         """By season: passages since it was decided on, and ever."""
@@ -117,7 +117,7 @@ class TitleAudience:
             self.people.progress(record)
             self.trending.progress(record)
             if record.passages:
-                self._pass_on(record, around.catalogue.titles.get(self.title_id))
+                self._pass_on(record, around)
         else:
             self.engagement.session(record)
             self.reach.session(record)
@@ -125,15 +125,16 @@ class TitleAudience:
         self.due_ms = min(self.due_ms, soon_ms)
         return True
 
-    def _pass_on(self, record: Progress, title: Title | None) -> None:
-        number = record.season
+    def _pass_on(self, record: Progress, around: Surroundings) -> None:
+        number, title = record.season, around.catalogue.titles.get(self.title_id)
         season = self.retention.get(number)
         if season is None:
             if len(self.retention) >= MOST_SEASONS:
                 return
-            season = self.retention[number] = Retention()
+            season = self.retention[number] = Retention(around.rules)
+        home = groups_of(title.country, title.language) if title else ()
         for passage in record.passages:
-            season.add(passage, record.seat.country, opens_ms(title, number, passage.k))
+            season.add(passage, record.seat, opens_ms(title, number, passage.k), home)
         self.changed.add(number)
         fresh, ever = self.news.get(number, (0, 0))
         count = len(record.passages)
@@ -188,11 +189,6 @@ def opens_ms(title: Title | None, season: int, k: int) -> int:
     if k:
         return found.released_ms.get(k + 1, 0)
     return max(found.released_ms.values())
-
-
-def home_of(title: Title | None) -> Home:
-    """Where a title comes from, as far as the catalogue says."""
-    return Home(title.country, title.language) if title else Home("", "")
 
 
 def day_of(at_ms: int) -> str:

@@ -1,7 +1,8 @@
 """Whether a title hooks viewers elsewhere about as well as at home, or better.
 
 H_1 is the share of those who watched the first episode that goes on to the last (retention). A
-title travels to a country (or language) if H_1 there is at least nine tenths of H_1 at home. It
+title travels to a country (or language) if H_1 there is at least nine tenths of H_1 at home
+(``Rules.travels_share``). It
 begins when that is shown: the lower 5 % bound of ``there - 0.9 * home`` is at least 0, where the
 bounds of both estimates (a, b) are combined as by Zou and Donner (2008, "MOVER"):
 
@@ -23,8 +24,7 @@ from streams.audience.people import rounded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-AS_WELL = 0.9
-"""How much of H_1 at home counts as about as well."""
+    from streams.rules import Rules
 
 To = Literal["country", "language"]
 
@@ -55,7 +55,7 @@ class Travel(NamedTuple):
     home_high: float | None
 
 
-def lead_low(there: Standing, home: Standing, share: float = AS_WELL) -> float:
+def lead_low(there: Standing, home: Standing, share: float) -> float:
     """Lower 5 % bound of ``there - share * home``."""
     spread = math.hypot(there.h1 - there.low, share * (home.high - home.h1))
     return there.h1 - share * home.h1 - spread
@@ -64,10 +64,11 @@ def lead_low(there: Standing, home: Standing, share: float = AS_WELL) -> float:
 class Travels:
     """Where a title travels, as of the last decision."""
 
-    __slots__ = ("_going", "_threshold")
+    __slots__ = ("_going", "_share", "_threshold")
 
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
+    def __init__(self, rules: Rules) -> None:
+        self._threshold = rules.least_viewers
+        self._share = rules.travels_share
         self._going: dict[tuple[To, str], Travel] = {}
 
     def dump(self) -> list[Any]:
@@ -113,9 +114,9 @@ class Travels:
         if there is None or home is None:
             as_well = False
         elif key in self._going:
-            as_well = there.h1 >= AS_WELL * home.h1
+            as_well = there.h1 >= self._share * home.h1
         else:
-            as_well = there.h1 > 0 and lead_low(there, home) >= 0
+            as_well = there.h1 > 0 and lead_low(there, home, self._share) >= 0
         travel = self._travel(as_well, to, value, there, home)
         if as_well:
             begins = key not in self._going

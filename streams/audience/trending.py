@@ -28,21 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.audience.records import Progress
+    from streams.rules import Rules
 
 HOUR_MS = 3_600_000
 DAY = 24
 EVERYWHERE = ""
 """Stands for all countries together."""
-HALF_LIFE_DAYS = 14.0
-"""Half-life of the baseline: two weeks, so that weekdays and weekends are both in it."""
 LEAST_DAYS = 3
 """Full days that a baseline rests on at least."""
-BEGINS_BELOW = 1e-3
-"""Tail probability of a burst."""
-ENDS_ABOVE = 0.05
-"""Tail probability at which a burst is over: what any title reaches once in three weeks."""
-ROOM = 1.25
-"""To begin, a country needs this much more than the threshold, below which it ends."""
+DAY_S = 86_400
 PRIOR_DISPERSION = 0.1
 """Daily counts of a steady title vary by a third, with weekdays and weather."""
 PRIOR_DAYS = 7.0
@@ -150,11 +144,22 @@ def tail_of(observed: int, mean: float, dispersion: float) -> float:
 class Trending:
     """Starts of a title by country and hour, and where it is trending."""
 
-    __slots__ = ("_countries", "_day", "_first", "_keep", "_scores", "_threshold", "_w", "_w2")
+    __slots__ = (
+        "_countries",
+        "_day",
+        "_first",
+        "_keep",
+        "_rules",
+        "_scores",
+        "_threshold",
+        "_w",
+        "_w2",
+    )
 
-    def __init__(self, threshold: int, half_life_days: float = HALF_LIFE_DAYS) -> None:
-        self._threshold = threshold
-        self._keep = 0.5 ** (1 / half_life_days)
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._threshold = rules.least_viewers
+        self._keep = 0.5 ** (DAY_S / rules.trending_half_life_s)
         self._countries: dict[str, Country] = {EVERYWHERE: Country()}
         self._first = 0
         """The day on which the title was first begun; 0 until a day is settled."""
@@ -277,10 +282,12 @@ class Trending:
             hour: hours since 1970 of the title's clock; ever later ones.
         """
         self._settle(hour // DAY - 1)
-        enough = ROOM * self._threshold
+        enough = self._rules.trending_room * self._threshold
         changes = []
-        for name, country in sorted(self._countries.items()):
-            if name in self._scores or country.observed(hour) >= enough:
+        # No country has more starts than all together, so mostly none needs to be looked at.
+        burst_is_possible = self._countries[EVERYWHERE].observed(hour) >= enough
+        for name in sorted(self._countries if burst_is_possible else self._scores):
+            if name in self._scores or self._countries[name].observed(hour) >= enough:
                 burst = self.burst(name, hour)
                 if burst is not None:
                     changes += self._decide(name, hour, burst)
@@ -290,12 +297,15 @@ class Trending:
         observed = rounded(burst.observed, self._threshold)
         score = float(f"{observed / burst.expected:.2g}")
         if name in self._scores:
-            if burst.observed >= self._threshold and burst.tail <= ENDS_ABOVE:
+            if burst.observed >= self._threshold and burst.tail <= self._rules.trending_over:
                 self._scores[name] = score
                 return []
             del self._scores[name]
             begins = False
-        elif burst.observed >= ROOM * self._threshold and burst.tail < BEGINS_BELOW:
+        elif (
+            burst.observed >= self._rules.trending_room * self._threshold
+            and burst.tail < self._rules.trending_tail
+        ):
             self._scores[name] = score
             begins = True
         else:

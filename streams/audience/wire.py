@@ -1,7 +1,8 @@
 """A title's counts as bytes and back, in parts that change at different rates.
 
 ``head``: marks and all counts but those of life tables. ``season:N``: the life tables of a season,
-``season:N:CC`` those of a country. Each part is packed: they are long lists of small numbers.
+``season:N:DE`` and
+``season:N:language:ko`` those of a group. Each part is packed: long lists of small numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streams.audience.records import Lineage
-from streams.audience.retention import Retention
+from streams.audience.retention import EVERYONE, Retention
 from streams.audience.title import TitleAudience
 from streams.signals import Out
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from streams.rules import Rules
 
-FORMAT = 1
-"""Version of the format; newer ones are refused."""
+FORMAT = 2
+"""Version of the format; newer ones are refused. In 1 there were no tables by language."""
 SEASON = "season:"
 LEVEL = 1
 """Of packing: higher ones take longer, and make little of it."""
@@ -51,8 +52,8 @@ def dump_parts(title: TitleAudience, *, whole: bool = False) -> dict[str, bytes]
     for number in sorted(title.retention if whole else title.changed):
         season = title.retention[number]
         parts[f"{SEASON}{number}"] = _packed(season.dump())
-        for country in season.countries() if whole else sorted(season.changed - {""}):
-            parts[f"{SEASON}{number}:{country}"] = _packed(season.dump_country(country))
+        for group in season.groups() if whole else sorted(season.changed - {EVERYONE}):
+            parts[f"{SEASON}{number}:{group}"] = _packed(season.dump_group(group))
     return parts
 
 
@@ -73,14 +74,14 @@ def load(
     if not version:
         return title
     try:
-        _read(title, parts, out)
+        _read(title, parts, out, rules)
     except (ValueError, TypeError, IndexError, KeyError, zlib.error) as error:
         raise UnreadableTitle(f"counts of title {title_id!r} cannot be read: {error!r}") from error
     title.version = version
     return title
 
 
-def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
+def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes, rules: Rules) -> None:
     made_as, *head = _unpacked(parts["head"])
     if made_as > FORMAT:
         raise ValueError(f"format {made_as}; this release reads up to {FORMAT}")
@@ -103,14 +104,15 @@ def _read(title: TitleAudience, parts: Mapping[str, bytes], out: bytes) -> None:
     title.trending.load(trending)
     title.news = {number: (fresh, ever) for number, fresh, ever in news}
     title.decisions.load(decisions)
-    for name in sorted(parts):  # a season before its countries
+    read = Retention.load if made_as >= FORMAT else Retention.load_without_languages
+    for name in sorted(parts):  # a season before its groups
         if name.startswith(SEASON):
-            number, _, country = name.removeprefix(SEASON).partition(":")
+            number, _, group = name.removeprefix(SEASON).partition(":")
             data = _unpacked(parts[name])
-            if country:
-                title.retention[int(number)].load_country(country, data)
+            if group:
+                title.retention[int(number)].load_group(group, data)
             else:
-                title.retention[int(number)] = Retention.load(data)
+                title.retention[int(number)] = read(data, rules)
     title.outbox = [Out(*item) for item in msgspec.json.decode(out)] if out else []
 
 

@@ -36,6 +36,7 @@ from streams.worker.lane import Shell
 from streams.worker.outage import Patience
 from streams.worker.peers import Peers
 from streams.worker.publisher import Publisher
+from streams.worker.rankings import Rankings
 from streams.worker.redis_store import RedisStore
 from streams.worker.side_lanes import SideLanes
 from streams.worker.supervision import Supervision
@@ -90,6 +91,7 @@ class Worker:
         self.viewers = Dispatcher(ViewerLanes(shell))
         audiences = RedisAudienceStore(settings, self.store)
         self.peers = Peers(audiences)
+        self.rankings = Rankings(settings, self.store)
         shared = Audiences(
             settings, self.store, audiences, self.publisher, self.surroundings, self.patience
         )
@@ -203,6 +205,8 @@ class Worker:
             await asyncio.sleep(EVERY_S)
             await self.patience(self.snapshot.refresh)
             await self.patience(self.peers.refresh)
+            if "titles" in self.settings.agents:
+                await self.patience(self.rankings.sweep_now_and_then)
             metrics.REJECT_LOG.flush()
 
 

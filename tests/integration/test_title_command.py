@@ -83,7 +83,7 @@ def test_rankings_are_read_best_first_with_what_is_known_of_each_title(redis_set
     with connect(redis_settings) as client:
         hashes.publish(client, redis_settings)
         hashes.publish(client, redis_settings, "unnamed", about={})
-        hashes.rank(client, keys.top("hours"), {"dark": 5230.5, "unnamed": 7000, "gone": 1})
+        hashes.rank(client, keys.top("hours"), {"dark": 5230.5, "unnamed": 7000, "gone": 9000})
         hashes.rank(client, keys.trending("all"), {"unnamed": 3.5})
         hashes.rank(client, keys.trending("DE"), {"dark": 2.5})
     with TitleReader(redis_settings) as reader:
@@ -92,9 +92,7 @@ def test_rankings_are_read_best_first_with_what_is_known_of_each_title(redis_set
         assert names == [
             (1, "unnamed", "unnamed", 7000.0),
             (2, "dark", "Dark", 5230.5),
-            (3, "gone", "gone", 1.0),
         ]
-        assert not found[2].title.known
         assert [it.title.title_id for it in reader.top("hours", limit=1)] == ["unnamed"]
         assert [it.title.title_id for it in reader.top("trending")] == ["unnamed"]
         assert [it.title.title_id for it in reader.top("trending", "DE")] == ["dark"]
@@ -144,6 +142,14 @@ def test_json_can_be_narrowed_to_a_season_and_a_country(run, settings, redis_cli
     found = orjson.loads(run("title", "dark", "--season", "1", "--country", "fr", "--json").stdout)
     assert list(found["engagement"]["seasons"]) == ["1"]
     assert list(found["engagement"]["seasons"]["1"]["countries"]) == ["FR"]
+    assert found["engagement"]["seasons"]["1"]["languages"] == {}
+
+
+def test_json_can_be_narrowed_to_a_language_whatever_its_region(run, dark):
+    found = orjson.loads(run("title", dark, "--language", "fr-CA", "--json").stdout)
+    season = found["engagement"]["seasons"]["1"]
+    assert season["countries"] == {}
+    assert season["languages"]["fr"]["hook"]["k"] == 4
 
 
 @pytest.mark.parametrize("more", [[], ["--json"], ["--html", "-"]])
@@ -170,6 +176,8 @@ def test_a_broken_field_is_one_clear_line(run, settings, redis_client, dark):
     "wrong",
     [
         ["--country", "Germany"],
+        ["--language", "language:fr"],
+        ["--language", "fr", "--country", "FR"],
         ["--season", "-1"],
         ["--html", "/nowhere/at/all.html"],
         ["--html", "-", "--json"],
@@ -297,7 +305,10 @@ def ranked(settings, redis_client) -> Keys:
         (["--top", "hooked"], r"1 +Dark +dark +37 % +1 +3 +8 +44 % +88 % +80 % +95 % +550 +\+26 p"),
         (["--top", "trending"], r"1 +A film +film +x 4.2 +- +70 +60 +99.5 h"),
         (["--top", "trending", "--country", "de"], r"1 +Dark +dark +x 6.0 +212 .*2,800 h"),
-        (["--top", "travelling"], r"1 +Dark +dark +55 % +DE +45 % +FR +FR +61 % +55 % +44 % +300"),
+        (
+            ["--top", "travelling"],
+            r"1 +Dark +dark +55 % +DE +45 % +FR, fr +FR +61 % +55 % +44 % +300",
+        ),
         (
             ["--top", "new-voices"],
             r"1 +Dark +dark +29 % +local-hub, new +1 +new +44 % +30 % +12 +1,200 +1 % +2 %",

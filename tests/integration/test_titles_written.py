@@ -64,5 +64,9 @@ def test_the_commands_show_what_the_agent_has_written(written):
     page = CliRunner(env=env).invoke(app, ["title", "dark", "--country", "FR", "--html", "-"])
     assert page.exit_code == 0, page.output
     assert "Who goes on in FR" in page.stdout
+    page = CliRunner(env=env).invoke(app, ["title", "dark", "--language", "fr", "--html", "-"])
+    assert page.exit_code == 0, page.output
+    assert "Who goes on in fr audio" in page.stdout
+    assert "fr (language, S1)" in page.stdout
     ranked = CliRunner(env=env).invoke(app, ["titles", "--top", "hooked"])
     assert re.search(r"1 +dark +dark +\d+ % +1 +2 +6 ", ranked.stdout), ranked.output

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.audience.hook_point import KEPT_FROM, NONE, above, decide
+from streams.audience.hook_point import NONE, above, decide
 from streams.audience.life_table import estimate
 from streams.audience.passages import EDGES_H, HOUR_MS, NOT_OUT, Passages
 from streams.audience.records import Passage, Row
 from streams.audience.retention import Retention
 from streams.catalogue import Curve
+from streams.rules import Rules
 
+RULES = Rules()
 DAY_MS = 24 * HOUR_MS
 T0 = 20_000 * DAY_MS
 SPAN = 45 * DAY_MS
@@ -61,14 +63,14 @@ def test_neither_order_nor_when_it_was_compacted_matters(audience, open_ms, days
 
 @given(st.lists(st.lists(rows() | st.none(), min_size=1, max_size=4), max_size=8), OPENS, st.data())
 def test_any_chain_of_corrections_equals_the_final_rows(viewers, open_ms, data):
-    clock, said, chained = T0 + 80 * DAY_MS, {}, Retention()
+    clock, said, chained = T0 + 80 * DAY_MS, {}, Retention(RULES)
     chained.opens(1, open_ms)
     left = [number for number, chain in enumerate(viewers) for _ in chain]
     at = dict.fromkeys(range(len(viewers)), 0)
     for number in data.draw(st.permutations(left)):
         now = viewers[number][at[number]]
         at[number] += 1
-        chained.add(Passage(1, said.get(number), now), "", open_ms)
+        chained.add(Passage(1, said.get(number), now), open_ms=open_ms)
         said[number] = now
         if data.draw(st.booleans()):
             chained.compact(T0 + data.draw(st.integers(0, 80)) * DAY_MS)
@@ -139,26 +141,26 @@ def test_an_estimate_lies_between_its_bounds_whatever_the_audience(audience, ope
 
 @given(st.lists(st.tuples(st.integers(1, 4), rows()), max_size=60), st.integers(0, 90))
 def test_whatever_the_audience_its_curve_can_be_published(audience, day):
-    season = Retention()
+    season = Retention(RULES)
     for k, row in audience:
         season.add(Passage(k, None, row))
     curve = season.curve(5, T0 + day * DAY_MS)
-    assert Curve.parse(curve.published()).of == 5
+    assert Curve.parse(curve.published(50)).of == 5
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 90)), min_size=2, max_size=12))
 def test_a_hook_point_changes_only_for_a_reason_and_never_twice_for_one(looks):
     hook = NONE
     for went, stayed in looks:
-        season = Retention()
+        season = Retention(RULES)
         for k in (1, 2, 3):
             for number in range(went + stayed):
                 passed = T0 + 1 if number < went else 0
                 season.add(Passage(k, None, Row(T0, passed)))
         curve = season.curve(4, T0 + 40 * DAY_MS)
-        following, change = decide(hook, curve, 1)
+        following, change = decide(hook, curve, 1, RULES)
         assert (change is None) == (following == hook)
         if change and change.what == "withdrawn":
-            assert above(curve, hook.k) < KEPT_FROM
-        assert decide(following, curve, 2) == (following, None)
+            assert above(curve, hook.k, RULES) < RULES.hook_kept_at
+        assert decide(following, curve, 2, RULES) == (following, None)
         hook = following

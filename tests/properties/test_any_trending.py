@@ -11,6 +11,7 @@ from title_records import NOTHING, T0, progress, told
 
 from streams.audience.records import Progress, Row, Seat
 from streams.audience.trending import DAY, EVERYWHERE, HOUR_MS, Trending
+from streams.rules import Rules
 
 FIRST = T0 // HOUR_MS
 STARTS = st.lists(
@@ -20,7 +21,7 @@ STARTS = st.lists(
 
 
 def counted(records: list[Any]) -> Trending:
-    trending = Trending(50)
+    trending = Trending(Rules())
     for record in records:
         if isinstance(record, Progress):
             trending.progress(record)
@@ -56,7 +57,7 @@ def test_what_is_stored_and_taken_up_decides_the_same(
     starts: list[tuple[int, str, int]], cut: int
 ) -> None:
     starts.sort()
-    whole, first, rest = Trending(50), Trending(50), Trending(50)
+    whole, first, rest = Trending(Rules()), Trending(Rules()), Trending(Rules())
     changes = feed(whole, starts)
     head = feed(first, starts[:cut])
     rest.load(orjson.loads(orjson.dumps(first.dump())))
@@ -69,7 +70,7 @@ def test_what_is_stored_and_taken_up_decides_the_same(
 def test_begins_and_ends_alternate_and_nothing_below_the_threshold_is_told(
     starts: list[tuple[int, str, int]],
 ) -> None:
-    trending = Trending(50)
+    trending = Trending(Rules())
     going: set[str] = set()
     for change in feed(trending, sorted(starts)):
         assert change.begins == (change.country not in going)
@@ -85,7 +86,7 @@ def test_begins_and_ends_alternate_and_nothing_below_the_threshold_is_told(
 def test_all_countries_together_have_no_fewer_starts_than_any_one(
     starts: list[tuple[int, str, int]],
 ) -> None:
-    trending = Trending(50)
+    trending = Trending(Rules())
     feed(trending, sorted(starts))
     hour = FIRST + 12 * DAY + 1
     trending.tick(hour)

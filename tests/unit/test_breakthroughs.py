@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.audience.breakthroughs import Breakthroughs
 from streams.audience.voices import Line, Table
+from streams.rules import Rules
 
 NEW = ("new",)
 
@@ -29,7 +30,7 @@ PEERS = a_table(0.30, 0.35, 0.40, 0.45, 0.90)
 
 @pytest.fixture
 def breakthroughs() -> Breakthroughs:
-    return Breakthroughs(threshold=50)
+    return Breakthroughs(Rules())
 
 
 def test_a_new_voice_breaks_through_when_it_is_surely_above_the_typical_season(breakthroughs):
@@ -87,11 +88,11 @@ LINES = st.builds(
 
 @given(st.lists(LINES, max_size=20), st.lists(LINES, max_size=8))
 def test_begins_and_ends_alternate_and_survive_being_stored(others, lines):
-    table, breakthroughs, going = Table(), Breakthroughs(50), set()
+    table, breakthroughs, going = Table(), Breakthroughs(Rules()), set()
     for number, said in enumerate(others):
         table.put(f"{number}:1", said)
     for said in lines:
-        stored = Breakthroughs(50)
+        stored = Breakthroughs(Rules())
         stored.load(orjson.loads(orjson.dumps(breakthroughs.dump())))
         changes = breakthroughs.decide(said, table)
         assert stored.decide(said, table) == changes

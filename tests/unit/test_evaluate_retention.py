@@ -17,6 +17,7 @@ from hookpoint.evaluate.retention_report import as_json, markdown, notes
 from hookpoint.evaluate.run import Options, evaluate, judge
 from hookpoint.evaluate.scenarios import DAY_S, EVEN, LAUNCH, SCENARIOS, Scenario
 from streams.audience.retention import Retention
+from streams.rules import Rules
 
 LITTLE = replace(LAUNCH, name="little", viewers=1500)
 
@@ -60,7 +61,7 @@ def test_who_skips_an_episode_and_comes_back_passes_from_it_at_once():
 
 
 def test_what_is_fed_day_by_day_is_what_was_seen_by_the_look():
-    crowd, season = draw(LITTLE, LITTLE.viewers, np.random.default_rng(7)), Retention()
+    crowd, season = draw(LITTLE, LITTLE.viewers, np.random.default_rng(7)), Retention(Rules())
     for clock_ms in days(LITTLE, 20_000 * 86_400_000, crowd, season):
         curve = season.curve(LITTLE.of, clock_ms)
     look_s = LITTLE.days * DAY_S

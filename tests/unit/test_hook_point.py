@@ -17,8 +17,10 @@ from streams.audience.hook_point import (
 )
 from streams.audience.life_table import Estimate
 from streams.audience.passages import EDGES_S
-from streams.audience.retention import SeasonCurve
+from streams.audience.season_curve import SeasonCurve
+from streams.rules import Rules
 
+RULES = Rules()
 GAPS = (0.4,) * 15 + (0.8,) * 10 + (1.0,) * (len(EDGES_S) - 26)
 
 
@@ -41,51 +43,51 @@ STEEP = season(0.5, 0.6, 0.9, 0.95, 0.95)
 
 
 def test_it_is_the_first_episode_after_which_70_percent_finish():
-    hook, change = decide(NONE, STEEP, 9)
+    hook, change = decide(NONE, STEEP, 9, RULES)
     assert hook == Hook(3, 9)
     assert change == Change("found", 3, None, pytest.approx(1.0, abs=1e-6))
 
 
 def test_the_pilot_is_never_one():
-    assert decide(NONE, season(0.99, 0.99, 0.99), 9)[0].k == 2
+    assert decide(NONE, season(0.99, 0.99, 0.99), 9, RULES)[0].k == 2
 
 
 def test_the_last_episode_is_none_as_nothing_is_left_to_finish():
-    assert decide(NONE, season(0.9, 0.9, 0.3), 9) == (NONE, None)
-    assert decide(NONE, season(0.9), 9) == (NONE, None)
+    assert decide(NONE, season(0.9, 0.9, 0.3), 9, RULES) == (NONE, None)
+    assert decide(NONE, season(0.9), 9, RULES) == (NONE, None)
 
 
 def test_few_viewers_find_nothing():
-    assert decide(NONE, season(0.5, 0.6, 0.9, 0.95, 0.95, viewers=49), 9) == (NONE, None)
-    assert decide(NONE, season(0.95, 0.995, 0.995, viewers=50), 9)[0].k == 2
+    assert decide(NONE, season(0.5, 0.6, 0.9, 0.95, 0.95, viewers=49), 9, RULES) == (NONE, None)
+    assert decide(NONE, season(0.95, 0.995, 0.995, viewers=50), 9, RULES)[0].k == 2
 
 
 def test_it_must_be_likely_at_95_percent():
     sure, unsure = season(0.5, 0.75, viewers=300), season(0.5, 0.73, viewers=300)
-    assert above(sure, 2) > 0.95 > above(unsure, 2) > 0.80
-    assert decide(NONE, sure, 9)[0].k == 2
-    assert decide(NONE, unsure, 9) == (NONE, None)
+    assert above(sure, 2, RULES) > 0.95 > above(unsure, 2, RULES) > 0.80
+    assert decide(NONE, sure, 9, RULES)[0].k == 2
+    assert decide(NONE, unsure, 9, RULES) == (NONE, None)
 
 
 def test_what_was_found_stays_until_it_falls_below_80_percent():
     found = Hook(2, 5)
     unsure = season(0.5, 0.73, viewers=300)
-    assert decide(found, unsure, 9) == (found, None)
+    assert decide(found, unsure, 9, RULES) == (found, None)
     lost = season(0.5, 0.71, viewers=300)
-    assert above(lost, 2) < 0.80
-    hook, change = decide(found, lost, 9)
+    assert above(lost, 2, RULES) < 0.80
+    hook, change = decide(found, lost, 9, RULES)
     assert hook == Hook(None, 9)
-    assert change == Change("withdrawn", None, 2, above(lost, 2))
+    assert change == Change("withdrawn", None, 2, above(lost, 2, RULES))
 
 
 def test_it_moves_on_where_a_later_one_is_certain():
-    hook, change = decide(Hook(2, 5), STEEP, 9)
+    hook, change = decide(Hook(2, 5), STEEP, 9, RULES)
     assert hook == Hook(3, 9)
     assert (change.what, change.k, change.before) == ("revised", 3, 2)
 
 
 def test_it_moves_back_where_an_earlier_one_becomes_certain():
-    hook, change = decide(Hook(4, 5), STEEP, 9)
+    hook, change = decide(Hook(4, 5), STEEP, 9, RULES)
     assert hook == Hook(3, 9)
     assert (change.what, change.k, change.before) == ("revised", 3, 4)
 
@@ -93,24 +95,24 @@ def test_it_moves_back_where_an_earlier_one_becomes_certain():
 def test_while_provisional_it_moves_back_once_twice_as_much_time_was_seen():
     young = season(0.5, 0.6, 0.9, 0.95, 0.95, horizon_s=6 * 86400)
     found, three_days_ms = Hook(4, 10), 3 * 86_400_000
-    assert decide(found, young, 10 + three_days_ms - 1) == (found, None)
-    assert decide(found, young, 10 + three_days_ms)[0].k == 3
+    assert decide(found, young, 10 + three_days_ms - 1, RULES) == (found, None)
+    assert decide(found, young, 10 + three_days_ms, RULES)[0].k == 3
     lost = season(0.5, 0.6, 0.9, 0.6, 0.95, horizon_s=6 * 86400)
-    assert decide(found, lost, 11)[0].k == 5  # what is lost is said at once
+    assert decide(found, lost, 11, RULES)[0].k == 5  # what is lost is said at once
 
 
 def test_looking_again_says_nothing_again():
-    hook, _ = decide(NONE, STEEP, 9)
-    assert decide(hook, STEEP, 10) == (hook, None)
-    assert decide(NONE, season(0.5, 0.5), 9) == (NONE, None)
+    hook, _ = decide(NONE, STEEP, 9, RULES)
+    assert decide(hook, STEEP, 10, RULES) == (hook, None)
+    assert decide(NONE, season(0.5, 0.5), 9, RULES) == (NONE, None)
 
 
 def test_while_the_length_is_unknown_nothing_changes():
-    assert decide(Hook(3, 5), None, 9) == (Hook(3, 5), None)
+    assert decide(Hook(3, 5), None, 9, RULES) == (Hook(3, 5), None)
 
 
 def test_a_season_that_turned_out_shorter_loses_it():
-    hook, change = decide(Hook(5, 5), season(0.5, 0.5), 9)
+    hook, change = decide(Hook(5, 5), season(0.5, 0.5), 9, RULES)
     assert hook.k is None
     assert change == Change("withdrawn", None, 5, 0.0)
 
@@ -135,12 +137,12 @@ def test_where_the_loss_comes_early_the_lift_is_above_0():
 
 
 def test_peers_are_compared_from_five_on():
-    assert peers_mean([0.4] * 4) is None
-    assert peers_mean([0.3] * 3 + [0.6] * 2) == pytest.approx(0.42)
+    assert peers_mean([0.4] * 4, 5) is None
+    assert peers_mean([0.3] * 3 + [0.6] * 2, 5) == pytest.approx(0.42)
 
 
 def test_what_is_published_says_why():
-    found = published(Hook(3, 5), STEEP, 0.2)
+    found = published(Hook(3, 5), STEEP, RULES, 0.2)
     assert found["k"] == 3
     assert found["of"] == 6
     assert found["share"] == 0.5
@@ -149,5 +151,5 @@ def test_what_is_published_says_why():
     assert found["h1"] == 0.244
     assert found["lift_peers"] == 0.044
     assert found["provisional"] is False
-    assert published(NONE, season(0.5, 0.5, horizon_s=9))["provisional"] is True
-    assert published(NONE, STEEP)["lift"] is None
+    assert published(NONE, season(0.5, 0.5, horizon_s=9), RULES)["provisional"] is True
+    assert published(NONE, STEEP, RULES)["lift"] is None

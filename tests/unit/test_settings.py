@@ -236,3 +236,26 @@ class TestLogging:
         assert text.count("***") == 4
         assert "p@ss" not in text
         assert "hunter" not in text
+
+
+class TestRules:
+    def test_thresholds_of_titles_are_settings(self, monkeypatch):
+        monkeypatch.setenv("HOOKPOINT_RULES__LEAST_VIEWERS", "200")
+        monkeypatch.setenv("HOOKPOINT_RULES__TRENDING_TAIL", "1e-4")
+        rules = Settings().rules
+        assert (rules.least_viewers, rules.trending_tail) == (200, 1e-4)
+
+    @pytest.mark.parametrize(
+        ("rules", "reason"),
+        [
+            ({"hook_kept_at": 0.96}, "hook_kept_at must not be above hook_found_at"),
+            ({"trending_tail": 0.06}, "trending_tail must not be above trending_over"),
+            ({"cooled_below": 0.9}, "cooled_below must not be above hooked_at"),
+            ({"trending_room": 0.9}, "trending_room must be at least 1"),
+            ({"breakthrough_margin": -0.1}, "breakthrough_margin is a share"),
+            ({"least_viewers": 0}, "least_viewers must be above 0"),
+        ],
+    )
+    def test_thresholds_that_would_take_back_what_they_say_are_refused(self, rules, reason):
+        with pytest.raises(ValidationError, match=reason):
+            Settings(rules=rules)

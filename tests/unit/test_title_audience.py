@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+
+import msgspec
 import orjson
 import pytest
 from audiences import (
@@ -19,7 +22,7 @@ from audiences import (
     watched,
 )
 
-from streams.audience.records import Figures, Lineage, Session
+from streams.audience.records import Figures, Lineage, Passage, Row, Seat, Session
 from streams.audience.report import report_of
 from streams.audience.title import NEVER, TitleAudience
 from streams.audience.wire import UnreadableTitle, dump_out, dump_parts, load
@@ -44,6 +47,10 @@ def hooked(one: Hearing, viewers: int = 400) -> None:
         last = 1 if number % 10 == 0 else 3 if number % 33 == 0 else 4
         told += journey(f"v{number}", T0 + number * DAY // viewers, last)
     one.hear(*in_order(told))
+
+
+def of_everyone(signal: dict) -> bool:
+    return signal["data"]["country"] is None and signal["data"]["language"] is None
 
 
 # -- marks -----------------------------------------------------------------------------------------
@@ -93,7 +100,7 @@ def test_a_season_that_hooks_says_where_and_why() -> None:
     one = Hearing()
     hooked(one)
     one.wait(T0 + 2 * DAY)
-    of_all = [s for s in signals(one) if s["data"]["country"] is None]
+    of_all = [s for s in signals(one) if of_everyone(s)]
     assert {(s["type"], s["subject"]) for s in of_all} == {("title.hook_point", TITLE)}
     assert of_all[0]["data"]["state"] == "found"
     data = of_all[-1]["data"]
@@ -111,7 +118,7 @@ def test_a_hook_point_is_said_again_only_where_another_episode_hooks() -> None:
     one.wait(T0 + 40 * DAY)
     ids = [signal["id"] for signal in signals(one)]
     assert len(ids) == len(set(ids))
-    of_all = [s["data"] for s in signals(one) if s["data"]["country"] is None]
+    of_all = [s["data"] for s in signals(one) if of_everyone(s)]
     assert [(data["before"], data["k"]) for data in of_all] == [(None, 3), (3, 2)]
     assert [data["state"] for data in of_all] == ["found", "revised"]
 
@@ -144,6 +151,37 @@ def test_counts_come_back_as_they_were() -> None:
     assert (again.marks, again.due_ms, again.outbox) == (
         one.title.marks, one.title.due_ms, one.title.outbox,
     )  # fmt: skip
+
+
+def as_written_before_languages(title: TitleAudience) -> dict[str, bytes]:
+    """Parts as an earlier release wrote them: format 1, with tables of countries only."""
+    parts = dump_parts(title, whole=True)
+    made_as, *head = msgspec.msgpack.decode(zlib.decompress(parts["head"]))
+    assert made_as == 2
+    everyone, countries, _, opens, latest_ms, _ = title.retention[1].dump()
+    earlier = {
+        "head": [1, *head],
+        "season:1": [everyone, countries, opens, latest_ms],
+    }
+    packed = {name: zlib.compress(msgspec.msgpack.encode(it)) for name, it in earlier.items()}
+    return {name: it for name, it in parts.items() if "language" not in name} | packed
+
+
+def test_counts_of_an_earlier_release_are_read_and_languages_counted_from_then_on() -> None:
+    one = Hearing()
+    hooked(one)
+    one.title = load(TITLE, 5, as_written_before_languages(one.title), b"", RULES)
+    one.title.place = ("title-progress/0", 0)
+    before = report_of(one.title, one.around).fields
+    assert "curve:1:DE" in before
+    late = [Passage(k, Row(T0 + 1, 0), None) for k in (1, 2, 3)]  # they were never counted there
+    for passage in late:
+        one.title.retention[1].add(passage, Seat("DE", "de"))
+    assert one.title.retention[1].curve(4, T0 + 2 * DAY, "language:de") is None
+    told = [journey(f"new{number}", T0 + 2 * DAY + number, 4) for number in range(100)]
+    one.hear(*in_order(it for way in told for it in way))
+    curve = orjson.loads(report_of(one.title, one.around).fields["curve:1:language:de"])
+    assert curve["n"] == [100, 100, 100]
 
 
 def test_what_a_later_release_wrote_is_refused() -> None:

@@ -42,7 +42,8 @@ def place_in(found: Engagement, name: str) -> Any:
         return getattr(found, name)
     part: Any = found.seasons[int(places[0])]
     if len(places) > 1:
-        part = part.countries[places[1]]
+        groups = part.languages if places[1] == "language" else part.countries
+        part = groups[places[-1]]
     return getattr(part, "figures" if kind == "season" else kind)
 
 
@@ -100,6 +101,13 @@ def test_a_countrys_curve_is_read_as_that_countrys(published):
     assert season.countries["DE"].curve.n[0] > season.countries["FR"].curve.n[0]
 
 
+def test_a_languages_curve_is_read_as_that_languages_whatever_the_region(published):
+    season = read_engagement("dark", published).seasons[1]
+    assert set(season.languages) == {"de", "fr"}
+    assert season.languages["fr"].curve == season.countries["FR"].curve
+    assert season.languages["fr"].hook.k == 2
+
+
 def test_what_is_published_makes_a_report(published):
     from consumers.titles import Title as Read  # noqa: PLC0415  # another title than the catalogue's
 
@@ -118,7 +126,9 @@ def signals_of(audience) -> dict[str, list[Signal]]:
 
 
 def test_the_signal_of_a_hook_point_is_one_that_readers_read(audience):
-    found = next(it for it in signals_of(audience)["title.hook_point"] if not it.country)
+    found = next(
+        it for it in signals_of(audience)["title.hook_point"] if not it.country and not it.language
+    )
     assert (found.title_id, found.season, found.who) == ("dark", 1, None)
     assert (found.state, found.k, found.of) == ("found", 2, LENGTH)
     low, high = found.interval
@@ -127,9 +137,10 @@ def test_the_signal_of_a_hook_point_is_one_that_readers_read(audience):
 
 def test_signals_of_travelling_and_of_breaking_through_are_ones_that_readers_read(audience):
     signals = signals_of(audience)
-    [travels, *_] = signals["title.travels"]
+    travels, to_french, *_ = signals["title.travels"]
     assert (travels.state, travels.data["value"], travels.season) == ("begun", "FR", 1)
+    assert (to_french.data["to"], to_french.data["value"]) == ("language", "fr")
     [broken, *_] = signals["title.breakthrough"]
     assert (broken.state, broken.data["labels"], broken.data["peers"]) == ("begun", ["new"], 6)
-    for signal in (travels, broken):
+    for signal in (travels, to_french, broken):
         assert SIGNALS.row(signal)[-1].plain.startswith("begun: ")

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import title_hashes as hashes
 
-from consumers.engagement import CountryCurve, Season
+from consumers.engagement import GroupCurve, Season
 from consumers.titles import BadTitleError, Title, read_engagement, read_facts
 
 
@@ -74,10 +74,17 @@ def test_a_country_may_have_a_curve_and_no_hook_point():
     assert read(**{"curve:1:DE": None}).seasons[1].countries["DE"].curve is None
 
 
+def test_languages_are_kept_apart_from_countries_and_what_is_neither_is_left_out():
+    more = {"curve:1:language:fr": hashes.curve(), "curve:1:city:paris": {"new": 1}}
+    found = read_engagement("dark", hashes.as_fields(hashes.engagement(**more)))
+    assert set(found.seasons[1].languages) == {"fr"}
+    assert set(found.seasons[1].countries) == {"DE"}
+
+
 def test_a_season_that_only_a_country_has_is_not_lost():
     found = read_engagement("dark", {"hook:2:DE": orjson.dumps({"k": None}).decode()})
     [country] = found.seasons[2].countries.values()
-    assert found.seasons[2] == Season(countries={"DE": CountryCurve(hook=country.hook)})
+    assert found.seasons[2] == Season(countries={"DE": GroupCurve(hook=country.hook)})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ import title_hashes as hashes
 from consumers.titles import Title, read_engagement, read_facts
 from hookpoint.title_report.build import build_report, chosen_season
 from hookpoint.title_report.page import html_page
+from hookpoint.title_report.season import Group
 from hookpoint.title_report.terminal import bounds_bar, print_report, sparks
+from streams.rules import Rules
 
 HOSTILE = "<script>alert(1)</script>\"'&$x_{1}$\x1b[31m\u202eevil"
 VOID = {"meta", "br", "link", "img"}
@@ -31,8 +33,9 @@ def nothing_but(**fields) -> Title:
 
 @pytest.fixture
 def shown(capsys):
-    def show(title: Title, season: int | None = None, country: str | None = None) -> str:
-        print_report(build_report(title, season, country))
+    def show(title: Title, season: int | None = None, **of: str) -> str:
+        group = Group(*of.popitem()) if of else None
+        print_report(build_report(title, season, group))
         return capsys.readouterr().out
 
     return show
@@ -120,7 +123,7 @@ def test_what_is_withheld_is_said_with_the_threshold(shown, capsys):
     )
     curve = {"curve:1": hashes.curve(n=[1200, 700, 550, 500, 50, 0, 0])}
     assert re.search(r"^7 .* under 50 *$", shown(a_title(**curve)), re.MULTILINE)
-    print_report(build_report(a_title(), least=100))
+    print_report(build_report(a_title(), rules=Rules(least_viewers=100)))
     assert "what has fewer than 100 viewers is withheld" in capsys.readouterr().out
 
 
@@ -153,6 +156,17 @@ def test_a_country_shows_its_own_curve(shown):
     assert re.search(r"^1 +█+▓*░* +90 % \(85-95 %\) +48 % +1,200", text, re.MULTILINE)
     assert "episode 2 of 8" in text
     assert re.search(r"In DE\n +viewers +at least 800\n +hours +2,800 h", text)
+
+
+def test_a_language_shows_its_own_curve(shown):
+    text = shown(a_title(), language="fr")
+    assert re.search(r"^1 +█+▓*░* +80 % \(75-85 %\) +21 % +1,200", text, re.MULTILINE)
+    assert "Who goes on in fr audio, by the last episode watched" in text
+    assert "episode 4 of 8" in text
+    assert re.search(r"In fr audio\n +viewers +at least 400\n +hours +1,630 h", text)
+    there = shown(a_title(), language="it")
+    assert "The curve of it audio is not there yet" in there
+    assert "There is one for: fr." in there
 
 
 def test_a_country_without_a_curve_is_told_which_have_one(shown):

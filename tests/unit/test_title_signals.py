@@ -65,7 +65,13 @@ def test_a_withdrawn_hook_point_has_no_episode():
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [({"country": 5}, "country"), ({"low": "x"}, "low"), ({"k": 1.5}, "k")]
+    ("data", "reason"),
+    [
+        ({"country": 5}, "country"),
+        ({"language": 5}, "language"),
+        ({"low": "x"}, "low"),
+        ({"k": 1.5}, "k"),
+    ],
 )
 def test_a_broken_signal_of_a_title_is_named_by_its_field(data, reason):
     with pytest.raises(BadRecordError) as caught:
@@ -93,6 +99,8 @@ def test_a_hook_point_is_shown_with_its_share_and_why():
          "begun: observed 212, expected 40.5, p 2e-05"),
         ("title.trending", {"country": None, **BURST}, "audience", "dark",
          "begun: observed 212, expected 40.5, p 2e-05"),
+        ("title.hook_point", {"season": 1, "country": None, "language": "fr", "state": "found"},
+         "audience in fr audio", "dark S1", "found"),
         ("title.travels", {"season": 1, **TRAVELS}, "audience", "dark S1",
          "begun: to country, value FR, h1 0.61, low 0.55, n 300, home 0.44, home high 0.48"),
         ("title.breakthrough", {"season": 1, **VOICE}, "audience", "dark S1",

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from scipy.special import betaincinv
 
 from streams.audience.travels import Standing, Travels, lead_low
+from streams.rules import Rules
 
 AT_HOME = Standing(0.50, 0.47, 0.53, 800)
 
 
 @pytest.fixture
 def travels() -> Travels:
-    return Travels(threshold=50)
+    return Travels(Rules())
 
 
 def there(h1: float, low: float, n: int = 120) -> Standing:
@@ -27,7 +28,7 @@ def there(h1: float, low: float, n: int = 120) -> Standing:
 
 def test_the_bound_of_the_difference_takes_the_uncertainty_of_both_sides():
     expected = (0.58 - 0.9 * 0.50) - math.sqrt(0.10**2 + (0.9 * 0.03) ** 2)
-    assert lead_low(there(0.58, 0.48), AT_HOME) == pytest.approx(expected)
+    assert lead_low(there(0.58, 0.48), AT_HOME, 0.9) == pytest.approx(expected)
 
 
 def test_it_begins_once_when_it_is_shown_and_ends_once_when_it_is_no_longer_so(travels):
@@ -97,9 +98,9 @@ def test_a_title_that_hooks_just_nine_tenths_seldom_seems_to_travel_and_a_better
         low, high = (float(betaincinv(hooked + 0.5, n - hooked + 0.5, q)) for q in (0.05, 0.95))
         return Standing(hooked / n, low, high, n)
 
-    false = sum(lead_low(estimate(0.45, 150), estimate(0.50, 300)) >= 0 for _ in range(400))
+    false = sum(lead_low(estimate(0.45, 150), estimate(0.50, 300), 0.9) >= 0 for _ in range(400))
     assert 0 < false <= 0.09 * 400
-    found = sum(lead_low(estimate(0.60, 150), estimate(0.50, 300)) >= 0 for _ in range(400))
+    found = sum(lead_low(estimate(0.60, 150), estimate(0.50, 300), 0.9) >= 0 for _ in range(400))
     assert found >= 0.85 * 400
 
 
@@ -119,9 +120,9 @@ ROUNDS = st.lists(
 
 @given(ROUNDS)
 def test_begins_and_ends_alternate_and_survive_being_stored(rounds):
-    travels, going = Travels(50), set()
+    travels, going = Travels(Rules()), set()
     for home, standings in rounds:
-        stored = Travels(50)
+        stored = Travels(Rules())
         stored.load(orjson.loads(orjson.dumps(travels.dump())))
         changes = travels.decide("country", home, standings)
         assert stored.decide("country", home, standings) == changes

@@ -11,6 +11,7 @@ from title_records import NOTHING, progress
 
 from streams.audience.records import Row, Seat
 from streams.audience.trending import DAY, HOUR_MS, Change, Trending, tail_of
+from streams.rules import Rules
 
 DAY_0 = 20_000
 """Days since 1970; the first hour of the title's first day is DAY_0 * 24."""
@@ -18,7 +19,7 @@ DAY_0 = 20_000
 
 @pytest.fixture
 def trending() -> Trending:
-    return Trending(threshold=50)
+    return Trending(Rules())
 
 
 def begin(trending: Trending, hour: int, viewers: int, country: str = "DE") -> None:
@@ -177,7 +178,7 @@ def test_a_long_silence_ends_what_was_trending(trending):
 
 
 def test_a_silence_weighs_like_as_many_days_without_a_start():
-    one, other = Trending(50), Trending(50)
+    one, other = Trending(Rules()), Trending(Rules())
     for trending in (one, other):
         live(trending, [100] * 5)
     for hour in range((DAY_0 + 5) * DAY, (DAY_0 + 40) * DAY + 1):
@@ -213,7 +214,7 @@ def test_steady_titles_seldom_seem_to_trend():
     rng, alarms, days = random.Random(7), 0, 0
     for _ in range(30):
         counts = [_poisson(rng, rng.gammavariate(10, 10)) for _ in range(60)]
-        alarms += sum(it.begins for it in live(Trending(50), counts, ""))
+        alarms += sum(it.begins for it in live(Trending(Rules()), counts, ""))
         days += 60
     assert alarms <= days / 200
 

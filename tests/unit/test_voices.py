@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.audience.breakthroughs import Breakthroughs
 from streams.audience.voices import Line, Table, length_class, read_line, voices_of
+from streams.rules import Rules
 
 NEW = ("new",)
 
@@ -85,12 +86,12 @@ def test_seasons_of_about_the_same_length_are_compared(of, peer):
 
 def test_the_report_of_a_title_puts_it_beside_its_labels():
     said = Line(100, 50, ("local-hub", "new"))
-    table, broken = Table(), Breakthroughs(50)
+    table, broken = Table(), Breakthroughs(Rules())
     table.put("mine:1", said)
     table.put("mine:2", said)
     table.put("famous:1", Line(800, 100))
     broken.load([["new", 0.9, 0.8, 100, 0.4, 5]])
-    report = voices_of({1: said, 2: said}, {1: broken, 2: Breakthroughs(50)}, table, 50)
+    report = voices_of({1: said, 2: said}, {1: broken, 2: Breakthroughs(Rules())}, table, 50)
     assert report == {
         "labels": ["local-hub", "new"], "exposure": 0.2, "completion": 0.5,
         "by_label": {"local-hub": table.label("local-hub", 50), "new": table.label("new", 50)},
