@@ -82,7 +82,7 @@ demo: $(READY)
 	$(BIN)/hookpoint demo
 
 test: $(READY) $(CORE_READY)
-	$(ON_CORE) $(ON_KAFKA) $(BIN)/pytest --quiet --durations=10 --numprocesses=4 --dist=loadfile $(TESTS)
+	$(ON_CORE) $(ON_KAFKA) $(BIN)/pytest --quiet --durations=10 --numprocesses=6 --dist=loadfile --no-loadscope-reorder $(TESTS)
 
 faults: $(READY) $(CORE_READY)
 	PYTHONPATH=$(if $(CORE_READY),$(CURDIR)/$(COMPILED):)tests $(BIN)/python -m faults.storm $(if $(SEED),--seed $(SEED))

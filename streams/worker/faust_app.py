@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.tables import TableManager
 
 from config.kafka import kafka_ssl_context
 from streams.worker.transport import Transport
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 FETCH_BYTES = 1024 * 1024
+
+
+class NoTables(TableManager):
+    """Faust's own, without the second in which it waits for tables to be declared."""
+
+    async def on_start(self) -> None:
+        """Let the consumer subscribe at once."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+NoTables.logger = (
+    TableManager.logger
+)  # a subclass logs by its own module's name, as if it were ours
 
 
 def faust_app(settings: Settings) -> faust.App:
@@ -37,6 +52,7 @@ def faust_app(settings: Settings) -> faust.App:
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         store="memory://",
+        TableManager=NoTables,
         topic_disable_leader=True,
         topic_allow_declare=False,
         table_standby_replicas=0,

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -49,6 +50,8 @@ def run() -> None:
         log.critical("worker cannot start", error=str(error))
         sys.exit(FAILED)
     process = ModeWorker(app, loglevel=None, override_logging=False, quiet=True, daemon=True)
+    # Mode lets a second pass once everything has stopped, with nothing left to wait for.
+    process._sentinel_task = partial(asyncio.sleep, 0)  # noqa: SLF001 - it has no setting for it
     code = 0
     try:
         process.execute_from_commandline()

@@ -16,7 +16,7 @@ from config.settings import Settings
 from hookpoint.bench.contenders import HOOKPOINT as HOOKPOINT_NAME
 from hookpoint.bench.peer import HAND_LOOP, PEERS
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 QUIX = next(peer for peer in PEERS if peer.key == "quix")
 NO_QUIX = QUIX.obstacle(Settings())

@@ -17,7 +17,12 @@ from workers import wait_until
 from hookpoint.stack import Existing, Stack
 from streams.worker.run import FAILED
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(170)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(170),
+]
 
 KILLS = 5
 

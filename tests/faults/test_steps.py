@@ -11,7 +11,12 @@ from workers import wait_until
 
 from streams.worker.run import FAILED
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(170)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+]
 
 STEPS = {
     "claim": 1, "write": 3, "publish": 2, "mark": 4, "timer": 2, "handle": 3,

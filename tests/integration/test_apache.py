@@ -28,7 +28,7 @@ EVENTS = "playback-events"
 RECORDS = [f"record-{number}".encode() for number in range(100)]
 
 # The first use may have to download it.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

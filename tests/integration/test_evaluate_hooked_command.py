@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(320)]
+
 BIN = Path(sys.executable).parent
-QUICK_S = 170
+QUICK_S = 300
 
 
 @pytest.fixture(scope="module")

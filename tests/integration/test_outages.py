@@ -20,7 +20,7 @@ from streams.worker.outage import LONGEST_PAUSE_S
 from streams.worker.run import FAILED
 
 # The first use of Apache Kafka may have to download it.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OUTAGE_S = 10.0
 STUCK_AFTER_S = 5

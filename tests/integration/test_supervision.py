@@ -30,7 +30,7 @@ from workers import (
 from hookpoint.processes import free_port
 from streams.worker.run import FAILED
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 STUCK_AFTER_S = 5
 IMPATIENT = {"HOOKPOINT_STUCK_AFTER_S": str(STUCK_AFTER_S), "HOOKPOINT_IO_TIMEOUT_S": "1"}
@@ -279,7 +279,7 @@ def test_a_worker_for_whom_no_partition_is_left_is_ready_to_take_one(stack, tmp_
         def shares():
             return sorted(len(it.report().get("partitions", "?")) for it in readiness)
 
-        wait_until("everyone to have a share", lambda: shares() == [0, 1, 1], 60)
+        wait_until("everyone to have a share", lambda: shares() == [0, 1, 1], 120)
         wait_until("everyone to be ready", lambda: [it.why() for it in readiness] == [""] * 3)
 
 

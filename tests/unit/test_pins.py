@@ -13,11 +13,13 @@ from importlib.metadata import version
 
 import aiokafka
 import faust
+import mode
 import pytest
 import redis.asyncio
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from faust import tables
 from faust.app.base import BootStrategy
 from faust.tables import recovery
 from faust.transport.consumer import ThreadDelegateConsumer
@@ -159,6 +161,16 @@ LINES = [
         driver.AIOKafkaConsumerThread._highwaters,
         r"consumer\.end_offsets\(partitions\)",
         f"{TRANSPORT} takes highwaters for the end of a log",
+    ),
+    (
+        tables.TableManager.on_start,
+        r"sleep\(1\.0\)\s+if .+:\s+await \S+_update_channels\(\)\s+await \S+recovery\.start\(\)\n$",
+        f"{APP} does the same without the sleep",
+    ),
+    (
+        mode.Worker._sentinel_task,
+        r"await asyncio\.sleep\(1\.0\)\n$",
+        "streams/worker/run.py ends without this second, which does nothing else",
     ),
     (
         faust.App.on_first_start,
