@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scipy.special import betainc, betaincinv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MOST = 1e12
 """Observations that no audience exceeds: rounding must not make a variance vanish."""
@@ -65,6 +65,15 @@ class Beta:
     def deviation(self) -> float:
         """Its standard deviation."""
         return math.sqrt(self.variance)
+
+    @staticmethod
+    def quantiles(beliefs: Sequence[Beta], probability: float) -> list[float]:
+        """``quantile`` of each, in one call."""
+        parameters = [it._parameters for it in beliefs]  # noqa: SLF001  # its own
+        if not parameters:
+            return []
+        found: list[float] = betaincinv(*zip(*parameters, strict=True), probability).tolist()
+        return found
 
     def quantile(self, probability: float) -> float:
         """The share that it lies below with this probability."""

@@ -66,20 +66,21 @@ class Passages:
         The earliest hour that anyone entered only tells how long this was watched: it stays as it
         was when a row is taken off.
         """
+        entered_ms = row.entered_ms
+        hour = entered_ms // HOUR_MS
         try:
-            self._add(row, sign, open_ms)
+            if row.passed_ms:
+                gap = row.passed_ms - (max(entered_ms, open_ms))
+                # A gap that ends on an edge has ended within the bucket before it; 0 is the first.
+                self._numbers[bisect_left(_EDGES_MS, gap) - 1 if gap > 0 else 0] += sign
+            elif hour > self._clock_h - SIX_HOURS_AFTER_H:
+                self._add_pending(hour, sign)
+            else:
+                self._add_pending(self._cell(hour)[0], sign)
         except OverflowError:  # nothing was counted yet
             self._numbers = array("i", self._numbers)
-            self._add(row, sign, open_ms)
-
-    def _add(self, row: Row, sign: int, open_ms: int) -> None:
-        hour = row.entered_ms // HOUR_MS
-        if row.passed_ms:
-            gap = max(0, row.passed_ms - max(row.entered_ms, open_ms))
-            # A gap that ends on an edge has ended within the bucket before it; 0 is the first.
-            self._numbers[max(1, bisect_left(_EDGES_MS, gap)) - 1] += sign
-        else:
-            self._add_pending(self._cell(hour)[0], sign)
+            self.add(row, sign, open_ms)
+            return
         if sign > 0 and hour < self._first_h:
             self._first_h = _shared(hour)
 

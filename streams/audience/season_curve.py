@@ -7,12 +7,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streams.audience.beta import Beta
 from streams.audience.life_table import HIGH, LOW
 from streams.audience.passages import EDGES_S
 from streams.audience.people import rounded
 
 if TYPE_CHECKING:
-    from streams.audience.beta import Beta
+    from collections.abc import Sequence
+
     from streams.audience.life_table import Estimate
 
 PROVISIONAL_UNTIL_S = EDGES_S[-1]
@@ -61,24 +63,34 @@ class SeasonCurve:
 
     def published(self, least: int) -> dict[str, Any]:
         """The field ``curve:S`` of docs/redis.md; counts are multiples of ``least``."""
-        beliefs = list(zip(self.h, self.beliefs, strict=True))
+        c, around = [it.c for it in self.steps], [it.belief for it in self.steps]
         return {
             "version": self.version,
             "episodes": self.of,
-            "c": [_nearest(it.c) for it in self.steps],
-            "low": [_down(it.low) for it in self.steps],
-            "high": [_up(it.high) for it in self.steps],
+            "c": list(map(_nearest, c)),
+            "low": _lows(c, around),
+            "high": _highs(c, around),
             "se": [_nearest(it.se) for it in self.steps],
             "n": [rounded(int(it.n), least) for it in self.steps],
             "n_eff": [rounded(int(it.n_eff), least) for it in self.steps],
-            "h": [_nearest(h) for h, _ in beliefs],
-            "h_low": [_down(min(h, it.quantile(LOW))) for h, it in beliefs],
-            "h_high": [_up(max(h, it.quantile(HIGH))) for h, it in beliefs],
+            "h": list(map(_nearest, self.h)),
+            "h_low": _lows(self.h, self.beliefs),
+            "h_high": _highs(self.h, self.beliefs),
             "gap_s": [int(edge) for edge in EDGES_S],
             "gap_cdf": [_nearest(it) for it in self.gap_cdf],
             "horizon_s": int(self.horizon_s),
             "provisional": self.provisional,
         }
+
+
+def _lows(shares: Sequence[float], beliefs: Sequence[Beta]) -> list[float]:
+    bounds = Beta.quantiles(beliefs, LOW)
+    return [_down(min(it)) for it in zip(shares, bounds, strict=True)]
+
+
+def _highs(shares: Sequence[float], beliefs: Sequence[Beta]) -> list[float]:
+    bounds = Beta.quantiles(beliefs, HIGH)
+    return [_up(max(it)) for it in zip(shares, bounds, strict=True)]
 
 
 def _nearest(share: float) -> float:

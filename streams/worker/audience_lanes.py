@@ -24,6 +24,7 @@ from streams.worker.audience_store import Rank, TitleWrite
 from streams.worker.decoding import dead_letter
 from streams.worker.lane import MOST_CONFLICTS, WAITING
 from streams.worker.store import Conflict, Mark, Source, Timers
+from streams.worker.transport import SLICES_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,7 +66,7 @@ class AudienceLanes:
 
     def __init__(self, shared: Audiences, ready: asyncio.Event) -> None:
         self._shared = shared
-        self.ready, self.most = ready, shared.settings.slice_max
+        self.ready, self.most = ready, SLICES_AHEAD * shared.settings.slice_max
 
     async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
         """See ``Lanes.claim``."""

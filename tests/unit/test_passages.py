@@ -231,3 +231,19 @@ def test_a_season_in_ten_countries_and_five_languages_fits_in_200_kb():
     assert len(season.groups()) == 15
     assert held < 200_000
     assert len(dumped) < 110_000
+
+
+def test_a_table_whose_numbers_outgrow_two_bytes_counts_on():
+    passages = Passages()
+    for _ in range(40_000):
+        passages.add(row(1, 2), 1)
+        passages.add(row(3), 1)
+    passages.add(row(40_000), 1)
+    again = Passages.load(passages.dump())
+    assert again.dump() == passages.dump()
+    assert passages.entered() == again.entered() == 80_001
+    later = again.buckets(T0 + 40_002 * HOUR_MS)
+    assert (later[0].entered, later[0].went_on) == (80_001, 40_000)
+    for _ in range(40_000):
+        passages.add(row(3), -1)
+    assert passages.entered() == 40_001
