@@ -11,27 +11,25 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from streams.audience.records import NOTHING_DECLARED, Seat
+from streams.audience.records import Seat
 from streams.events import Event, Reject, Work
 from streams.signals import (
     PROGRESS,
     SESSIONS,
     SIGNALS,
-    Out,
     refusal,
     session_body,
     signal_body,
     told_progress,
     told_session,
 )
-from streams.viewing.attendance import Attendance
 from streams.viewing.context import Context, SeasonKey, season_view
 from streams.viewing.episode import Credit, Episode, EpisodeKey
 from streams.viewing.journey import Journey, Signal
 from streams.viewing.knots import HEARTBEAT, Added, Kind
-from streams.viewing.playback import ACTS, ENDS, Playback, PlaybackKey
+from streams.viewing.playback import ACTS, ENDS, Playback
 from streams.viewing.sittings import count_streaks, impute, reported
-from streams.viewing.taste import Taste
+from streams.viewing.state import ViewerState
 from streams.viewing.telling import Standing, in_film, in_season, progress, take_seat
 from streams.viewing.timers import NEVER, act, earliest, reopen, sealed_ms, shelve_oldest
 
@@ -52,73 +50,10 @@ NO_JOURNEY = Journey("", "", 0)
 NOWHERE = Seat()
 
 
-class Viewer:
-    """State of one viewer, and what has changed since it was last written."""
+class Viewer(ViewerState):
+    """One viewer: what is held, and all that follows from what is reported."""
 
-    __slots__ = (
-        "_due_ms",
-        "_index",
-        "_offset",
-        "_source",
-        "attendance",
-        "bares",
-        "chain",
-        "changed_episodes",
-        "changed_journeys",
-        "declared",
-        "due_ms",
-        "episodes",
-        "gone_episodes",
-        "gone_journeys",
-        "journeys",
-        "leaving",
-        "marks",
-        "name",
-        "outbox",
-        "playbacks",
-        "rest_changed",
-        "shelf",
-        "summaries",
-        "taste",
-        "taste_changed",
-        "taste_ms",
-        "touched",
-        "version",
-        "watched_ms",
-    )
-
-    def __init__(self, name: str, rules: Rules) -> None:
-        self.name = name
-        self.version = 0
-        # Not part of the state: it is looked up, as titles are, and stays only in seats.
-        self.declared = NOTHING_DECLARED
-        self.marks: dict[str, int] = {}
-        self.playbacks: dict[PlaybackKey, Playback] = {}
-        self.episodes: dict[EpisodeKey, Episode] = {}
-        self.shelf: dict[tuple[str, int, int], int] = {}
-        self.journeys: dict[SeasonKey, Journey] = {}
-        self.taste = Taste(rules)
-        self.taste_ms = 0
-        self.watched_ms = 0
-        self.attendance = Attendance()
-        self.chain = (0, 0)
-        self.bares = False
-        self.outbox: list[Out] = []
-        self.due_ms = 0
-        self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
-        self.written()
-
-    def written(self) -> None:
-        """Everything up to here is stored."""
-        self.changed_episodes: set[EpisodeKey] = set()
-        self.changed_journeys: set[SeasonKey] = set()
-        self.gone_episodes: set[EpisodeKey] = set()
-        self.gone_journeys: set[SeasonKey] = set()
-        self.leaving: dict[EpisodeKey, Episode] = {}
-        self.summaries: dict[SeasonKey, tuple[int, int]] = {}
-        self.taste_changed = False
-        self.rest_changed = False
-        self.touched = False
+    __slots__ = ()
 
     # -- one record ------------------------------------------------------------------------------
     def absorb_all(self, source: str, works: Sequence[Work], context: Context) -> tuple[int, int]:
@@ -324,9 +259,9 @@ class Viewer:
             return
         playback.revision += 1
         self.taste_changed = True
-        self._emit(SESSIONS, self.name, session_body(self.name, playback, figures))
+        self.emit(SESSIONS, self.name, session_body(self.name, playback, figures))
         body = told_session(self.name, playback, figures, said)
-        self._emit(PROGRESS, playback.key[1], body)
+        self.emit(PROGRESS, playback.key[1], body)
         playback.sent = said
         if playback.key[2]:
             self._count_towards_season(playback, context)
@@ -429,7 +364,7 @@ class Viewer:
         """Let the title know what has changed."""
         record = progress(self.name, episode, at_ms, seat, change)
         if record is not None:
-            self._emit(PROGRESS, episode.key[0], told_progress(record))
+            self.emit(PROGRESS, episode.key[0], told_progress(record))
 
     def _set_out(self, key: SeasonKey) -> Journey:
         journey = self.journeys[key] = Journey(self.name, *key)
@@ -440,7 +375,7 @@ class Viewer:
     def signal(self, key: SeasonKey, signals: list[Signal], context: Context) -> None:
         """Send signals of one journey."""
         for found in signals:
-            self._emit(SIGNALS, self.name, signal_body(self.name, found, context.catalogue.version))
+            self.emit(SIGNALS, self.name, signal_body(self.name, found, context.catalogue.version))
         if signals:
             self.changed_journeys.add(key)
 
@@ -469,24 +404,6 @@ class Viewer:
         self.close(playback, context)
         self.weigh(self.episodes[playback.episode_key], context, settled=False)
         self._restreak(context)
-
-    # -- records out -----------------------------------------------------------------------------
-    def after(self, source: str, offset: int) -> None:
-        """What goes out from here on comes after ``offset`` of ``source``."""
-        self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
-
-    def _emit(self, topic: str, key: str, body: str) -> None:
-        out = Out(self._source, self._offset, self._due_ms, self._index, topic, key, body)
-        self.outbox.append(out)
-        self._index += 1
-
-    def forget_sent(self, source: str, mark: int, told_ms: int = NEVER) -> None:
-        """Drop what is published: up to the partition's mark, and after it up to ``told_ms``."""
-        if self.outbox:
-            told = (mark, told_ms)
-            self.outbox = [
-                o for o in self.outbox if o.source != source or (o.offset, o.due_ms) > told
-            ]
 
 
 def _stirs(journey: Journey, at_ms: int) -> bool:
