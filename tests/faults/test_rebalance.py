@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(1
 REQUEST_S = 8.0
 """What Faust gives a seek with the settings below: five seconds more than the session timeout."""
 ASSIGNED = "partitions assigned"
-HALF = '{"events":2,"progress":2,"titles":2,"event":"partitions assigned"'
+HALF = '{"events":2,"progress":2,"titles":2,"viewers":0,"event":"partitions assigned"'
 
 
 def test_a_redis_that_is_away_for_longer_than_a_rebalance_may_take_is_waited_for(tmp_path):
