@@ -22,6 +22,8 @@ ENDS = frozenset({K_COMPLETE, int(Kind.STOP)})
 ACTS = frozenset({K_PAUSE, K_SEEK, K_RATE})
 """What only a viewer does; it makes an automatic start deliberate."""
 
+Said = tuple[tuple[str, Any], ...]
+"""Facts that a report tells, by name."""
 PlaybackKey = tuple[str, str, int, int]
 """playback id, title id, season, episode (0, 0 for a film)."""
 
@@ -133,7 +135,7 @@ class Playback:
         self._beat(knot, rules)
         return True
 
-    def learn(self, facts: tuple[tuple[str, Any], ...], at_ms: int) -> bool:
+    def learn(self, facts: Said, at_ms: int) -> bool:
         """Keep the earliest word on each fact; ties go to the smaller value.
 
         Returns:

@@ -27,7 +27,7 @@ from streams.viewing.context import Context, SeasonKey, season_view
 from streams.viewing.episode import Credit, Episode, EpisodeKey
 from streams.viewing.journey import Journey, Signal
 from streams.viewing.knots import HEARTBEAT, Added, Kind
-from streams.viewing.playback import ACTS, ENDS, Playback
+from streams.viewing.playback import ACTS, ENDS, Playback, Said
 from streams.viewing.sittings import count_streaks, impute, reported
 from streams.viewing.state import ViewerState
 from streams.viewing.telling import Standing, in_film, in_season, progress, take_seat
@@ -148,9 +148,7 @@ class Viewer(ViewerState):
         kind, at_ms = knot.kind, knot.at_ms
         if playback.knots.refuses(knot):
             raise Reject("too_many", "playback_id", "more reports than any player makes")
-        learnt = playback.learn(facts, at_ms)
-        if learnt and self._relimit(playback, context):
-            playback.rebuild(context.rules)
+        learnt = self._learn(playback, facts, at_ms, context)
         unbared = playback.bare and not bare
         if unbared:
             playback.bare = False
@@ -230,6 +228,15 @@ class Viewer(ViewerState):
     def _runtime_ms(self, key: EpisodeKey, context: Context) -> int:
         title = context.catalogue.titles.get(key[0])
         return title.episode_runtime_ms(key[1], key[2]) if title else 0
+
+    def _learn(self, playback: Playback, facts: Said, at_ms: int, context: Context) -> bool:
+        """Take up what a report says of its playback; returns whether anything is new."""
+        learnt = playback.learn(facts, at_ms)
+        if not playback.limit_ms and self._runtime_ms(playback.episode_key, context):
+            learnt = True  # its title has become known since it began
+        if learnt and self._relimit(playback, context):
+            playback.rebuild(context.rules)
+        return learnt
 
     def _relimit(self, playback: Playback, context: Context) -> bool:
         """Take the runtime from the player where the catalogue has none."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 EVERY_S = 10.0
 TITLE_PATIENCE_S = 1.0
 FORGIVE_AFTER_S = 60.0
-MOST_AWAITED = 200
-"""Unknown titles that are waited for within that time; more are not going to come."""
+LOOK_EVERY_S = 0.05
+MOST_IN_VAIN = 10
+"""Times that is waited in vain within that time: then nobody sends titles, and events go on."""
 MOST_SEEN = 100_000
 
 
@@ -28,7 +29,8 @@ class Curves:
         self._store = store
         self._snapshot = snapshot
         self._seen: dict[str, float] = {}
-        self._awaited: dict[str, float] = {}
+        self._await_until: dict[str, float] = {}
+        """Titles that are, or were, waited for, and until when (monotonic s)."""
         # A lane that finds a title being looked up must wait for the answer, not decide without.
         self._looking = asyncio.Lock()
 
@@ -37,16 +39,31 @@ class Curves:
 
         A producer sends a title and then its first events; the two topics are read side by side.
         """
-        now = time.monotonic()
-        unknown = {title for title in titles if title not in self._snapshot.catalogue.titles}
-        if len(self._awaited) >= MOST_AWAITED:  # a flood of titles that nobody sends, or an old one
-            self._awaited = {t: at for t, at in self._awaited.items() if now - at < FORGIVE_AFTER_S}
-        room = len(self._awaited) < MOST_AWAITED
-        waiting = set(stale(self._awaited, unknown, now, FORGIVE_AFTER_S)) if room else set()
-        while waiting and time.monotonic() - now < TITLE_PATIENCE_S:
-            await asyncio.sleep(TITLE_PATIENCE_S / 20)
+        unknown = self._missing(titles)
+        if not unknown:
+            return
+        self._begin_waiting(unknown, time.monotonic())
+        until = self._await_until
+        while self._missing(it for it in unknown if time.monotonic() < until.get(it, 0.0)):
+            await asyncio.sleep(LOOK_EVERY_S)
             await self._snapshot.refresh()
-            waiting -= self._snapshot.catalogue.titles.keys()
+
+    def _missing(self, titles: Iterable[str]) -> list[str]:
+        known = self._snapshot.catalogue.titles
+        return [title for title in titles if title not in known]
+
+    def _begin_waiting(self, unknown: Iterable[str], now: float) -> None:
+        """Let every lane that meets them wait, also one that comes to it a moment later."""
+        over = now - FORGIVE_AFTER_S
+        fresh = [title for title in unknown if self._await_until.get(title, over) <= over]
+        if not fresh:
+            return
+        missing = self._missing(self._await_until)
+        self._await_until = {
+            title: until for title in missing if (until := self._await_until[title]) > over
+        }
+        if len(set(self._await_until.values())) < MOST_IN_VAIN:
+            self._await_until |= dict.fromkeys(fresh, now + TITLE_PATIENCE_S)
 
     async def refresh(self, titles: Iterable[str]) -> None:
         """Look up the curves of ``titles`` that were not looked up for a while."""

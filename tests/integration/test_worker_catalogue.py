@@ -54,6 +54,26 @@ def test_a_title_that_arrives_counts_from_then_on_and_a_removed_one_no_more(serv
     assert service.hash("taste", "too-late")["watched_s"] == "2700"
 
 
+def test_events_that_follow_their_title_at_once_all_know_it(service):
+    """Also in partitions whose lane is not the first to come to the title."""
+    began = service.another_time()
+    names = [f"eager-{number}" for number in range(60)]
+    service.sender.send(service.settings.topics.titles, [a_title("brand-new")])
+    service.report(event for name in names for event in watched(name, "brand-new", 1, began))
+    told = [orjson.loads(service.hash("progress", name)["brand-new:1:1"]) for name in names]
+    assert told == [[2700, 2700, 2700, True, int(began) + 2700]] * len(names)
+
+
+def test_a_title_that_becomes_known_while_it_plays_counts(service):
+    began = service.another_time()
+    start, end = watched("patient", "came-later", 1, began)
+    service.report([start])
+    service.titles([a_title("came-later")])
+    service.report([end])
+    assert orjson.loads(service.hash("progress", "patient")["came-later:1:1"])[2:4] == [2700, True]
+    assert "genre:drama" in service.hash("taste", "patient")
+
+
 def test_a_title_that_breaks_the_contract_is_a_dead_letter_and_stops_nothing(service):
     broken = (b"broken", b'{"title_id": "broken"}', [])
     service.titles([a_title("before"), broken, (b"torn", b"{", []), a_title("after")])

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from streams.worker import curves as curves_module
 from streams.worker.catalogue_store import Snapshot
-from streams.worker.curves import Curves
+from streams.worker.curves import MOST_IN_VAIN, Curves
 from streams.worker.store import StoreAway
 
 CURVE = {
@@ -62,3 +63,70 @@ async def test_a_lane_looks_a_curve_up_itself_where_another_has_failed_to():
     with pytest.raises(StoreAway):
         await first
     assert await second
+
+
+# -- titles on their way ---------------------------------------------------------------------------
+class ComingTitles:
+    """A catalogue that learns of titles when it is told to."""
+
+    def __init__(self) -> None:
+        self.news_of: dict[str, bytes] = {}
+
+    async def news(self, version: int) -> tuple[int, dict[str, bytes]]:
+        fresh = self.news_of if len(self.news_of) > version else {}
+        return len(self.news_of), fresh
+
+    def comes(self, title: str) -> None:
+        facts = {"title_id": title, "name": title, "kind": "film", "runtime_s": 60}
+        self.news_of[title] = orjson.dumps(facts)
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """As long as a test needs: it ends when it is told to, or at once."""
+
+    def set_to(seconds: float) -> None:
+        monkeypatch.setattr(curves_module, "TITLE_PATIENCE_S", seconds)
+
+    monkeypatch.setattr(curves_module, "LOOK_EVERY_S", 0.0)
+    return set_to
+
+
+async def test_every_lane_that_meets_a_new_title_waits_for_it(patience):
+    patience(60)
+    titles: Any = ComingTitles()
+    snapshot = Snapshot(titles)
+    curves = Curves(titles, snapshot)
+    first = asyncio.create_task(curves.await_titles(["dark"]))
+    await turns()
+    second = asyncio.create_task(curves.await_titles(["dark"]))
+    await turns()
+    assert not first.done()
+    assert not second.done()
+    titles.comes("dark")
+    await asyncio.gather(first, second)
+    assert "dark" in snapshot.catalogue.titles
+
+
+async def test_a_title_that_does_not_come_is_waited_for_once(patience):
+    patience(0.05)
+    titles: Any = ComingTitles()
+    curves = Curves(titles, Snapshot(titles))
+    await curves.await_titles(["never"])
+    patience(60)
+    await asyncio.wait_for(curves.await_titles(["never"]), 5)
+
+
+async def test_where_nobody_sends_titles_events_soon_go_on_without(patience):
+    patience(0.01)
+    titles: Any = ComingTitles()
+    curves = Curves(titles, Snapshot(titles))
+    for number in range(MOST_IN_VAIN):
+        await curves.await_titles([f"never-{number}"])
+    patience(60)
+    await asyncio.wait_for(curves.await_titles(["another"]), 5)
