@@ -155,9 +155,12 @@ class Settings(BaseSettings):
     @field_validator("agents", mode="before")
     @classmethod
     def _are_told_by_commas(cls, agents: object) -> object:
-        if isinstance(agents, str):
-            return [name.strip() for name in agents.split(",") if name.strip()]
-        return agents
+        if not isinstance(agents, str):
+            return agents
+        names = [name.strip() for name in agents.split(",") if name.strip()]
+        if unknown := [name for name in names if name not in AGENTS]:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(AGENTS)}")
+        return names
 
     @field_validator("agents")
     @classmethod

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import isfinite
 
 SHARES = frozenset(
     {
         "drift_share", "watched_share", "completed_share", "abandoned_share", "partial_share",
         "hooked_at", "cooled_below", "min_left_share", "curve_bound",
         "hook_share", "hook_found_at", "hook_kept_at", "trending_tail", "trending_over",
-        "breakthrough_margin",
+        "breakthrough_margin", "travels_share",
     }
 )  # fmt: skip
 IN_ORDER = (
@@ -25,7 +26,7 @@ SIGNED = frozenset({"abandoned_weight", "seek_slack_s", "autoplay_weights"})
 class Rules:
     """Thresholds that decide what counts.
 
-    Defaults come from DESIGN (the project's plan) unless a line names another source. All times
+    Defaults are the project's own choice unless a line names another source. All times
     are seconds of event time, all shares lie in 0..1.
     """
 
@@ -122,6 +123,8 @@ class Rules:
         """
         for rule in fields(self):
             value = getattr(self, rule.name)
+            if isinstance(value, float) and not isfinite(value):
+                raise ValueError(f"{rule.name} must be a number, not {value}")
             share = rule.name in SHARES
             if share and not 0 <= value <= 1:
                 raise ValueError(f"{rule.name} is a share, 0 to 1, not {value}")

@@ -13,7 +13,7 @@ from hookpoint.commands.look import AsJson, AsJsonLines, _utf8, clear_errors
 from streams.audience.tally import spoken
 
 BY_DEFAULT = "hours"
-RANKINGS = ("hooked", "trending", "travelling", "new-voices")
+RANKINGS = ("hours", "hooked", "trending", "travelling", "new-voices")
 
 
 def _country(code: str | None) -> str | None:
@@ -34,8 +34,8 @@ def _language(code: str | None) -> str | None:
     return None if code is None else spoken(code)
 
 
-def _ranking(name: str | None) -> str | None:
-    if name is not None and name not in RANKINGS:
+def _ranking(name: str) -> str:
+    if name not in RANKINGS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(RANKINGS)}")
     return name
 
@@ -92,9 +92,9 @@ def title(  # noqa: PLR0913, PLR0917  # each argument is an option
 
 def titles(
     top: Annotated[
-        str | None,
-        typer.Option(help=f"One of {', '.join(RANKINGS)}; by hours without.", callback=_ranking),
-    ] = None,
+        str,
+        typer.Option(help=f"One of {', '.join(RANKINGS)}.", callback=_ranking),
+    ] = BY_DEFAULT,
     country: Annotated[
         str | None, typer.Option(help="Trending in this country, as DE.", callback=_country)
     ] = None,
@@ -105,7 +105,7 @@ def titles(
     from consumers.titles import Ranking  # noqa: PLC0415  # imports Redis
     from hookpoint.commands._titles import show_titles  # noqa: PLC0415
 
-    ranking = next(each for each in get_args(Ranking) if each == (top or BY_DEFAULT))
+    ranking = next(each for each in get_args(Ranking) if each == top)
     if country is not None and ranking != "trending":
         raise typer.BadParameter("--country goes with --top trending only")
     with clear_errors() as settings:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import typer
 
 
@@ -16,6 +19,12 @@ def worker() -> None:
     Where things are comes from HOOKPOINT_* variables (or a .env file), among them
     HOOKPOINT_KAFKA_BOOTSTRAP and HOOKPOINT_REDIS_URL. Ctrl-C or SIGTERM stops it cleanly.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)  # until there is something to stop
     from streams.worker.run import run  # noqa: PLC0415 - Faust takes a second to import
 
     run()
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)

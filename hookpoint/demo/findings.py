@@ -18,7 +18,7 @@ CLOSE_S = 1.0
 KNOWN_AFTER_S = 5 * 3600.0
 """A taste is compared once this much was watched."""
 TRUSTED_N = 50
-"""A share of a curve is compared if at least this many viewers are behind it (DESIGN)."""
+"""A share of a curve is compared if at least this many viewers are behind it."""
 _HOUR_S = 3600.0
 _MIN_COMPLETED = 2
 

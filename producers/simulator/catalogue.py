@@ -41,7 +41,7 @@ _OLDEST_S = datetime(2018, 1, 1, tzinfo=UTC).timestamp()
 _NEWEST_S = datetime(2025, 12, 1, tzinfo=UTC).timestamp()
 _WEEK_S = 7 * 86400.0
 HOOKED_SHARE = 0.70
-"""Share that must go on to the end for an episode to be a hook point (DESIGN)."""
+"""Share that must go on to the end for an episode to be a hook point."""
 
 
 @dataclass(frozen=True, slots=True)

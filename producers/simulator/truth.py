@@ -17,7 +17,7 @@ Episode = tuple[str, int, int]
 """Title id, season and episode; 0 and 0 for a film."""
 
 COMPLETED_SHARE = 0.90
-"""An episode or season counts as completed at this share of its runtime (DESIGN)."""
+"""An episode or season counts as completed at this share of its runtime."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ EDGES_H: Final = (
     0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 21, 24, 30, 36, 42, 48, 60, 72, 84, 96, 108, 120, 132,
     144, 156, 168, 192, 240, 288, 336, 420, 504, 588, 672,
 )  # fmt: skip
-"""Hours since exposure began: DESIGN's edges, and more between them where days are long to wait."""
+"""Hours since exposure began; more edges where days are long to wait."""
 EDGES_S: Final = tuple(edge * 3600.0 for edge in EDGES_H)
 LAST_H: Final = EDGES_H[-1]
 """28 days: whoever has not gone on by then is gone; those who do so later are counted apart."""

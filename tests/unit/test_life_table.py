@@ -1,4 +1,4 @@
-"""The share that goes on, by DESIGN's worked example and at the edges."""
+"""The share that goes on, by a worked example and at the edges."""
 
 from __future__ import annotations
 

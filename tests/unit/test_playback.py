@@ -1,4 +1,4 @@
-"""What one playback adds up to: DESIGN's worked example, and watch time gone wrong elsewhere."""
+"""What one playback adds up to: a worked example, and watch time gone wrong elsewhere."""
 
 from __future__ import annotations
 

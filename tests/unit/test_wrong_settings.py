@@ -35,7 +35,10 @@ WRONG = {
     "KEY_PREFIX": ("{staging}:", "a{", "}"),
     "TOPICS__EVENTS": ("", ".", "..", "play events", "a/b", "ä", "e" * 250, "titles"),
     "TOPICS": ("plays",),
-    "RULES__HOOKED_AT": ("2",),
+    "RULES__HOOKED_AT": ("2", "nan"),
+    "RULES__TRENDING_ROOM": ("nan", "inf"),
+    "RULES__TRAVELS_SHARE": ("5",),
+    "AGENTS": ("", "viewers,tittles"),
     "KAFKA__PROTOCOL": ("TLS",),
     "PARTITIONS": ("0", "many"),
 }  # fmt: skip
