@@ -164,7 +164,9 @@ class _Making:
         people = self._audience.people
         countries, languages = people.at_least("country"), people.at_least("language")
         home = home_of(self._title)
-        told = self._audience.reach.report(home, countries, languages, self._least)
+        told = self._audience.reach.report(
+            home, countries, languages, self._audience.engagement.wall_ms(), self._least
+        )
         travels = [
             {"season": number, **travel}
             for number, it in sorted(self._audience.decisions.travels.items())
