@@ -1,7 +1,7 @@
 """How far from home a title is watched.
 
 Hours by country and language of the session, signed. A cell is published only if enough viewers
-began the title there (see ``People.at_least``). The rest goes under ``other``, which must itself
+began the title there. The rest goes under ``other``, which must itself
 hold enough viewers, or the next smallest cells go there as well until it does: what is left after
 subtracting all cells from the whole is then always a crowd. What is not known to be anywhere is
 part of ``other``: it could else be worked out from the title's hours. Hours are rounded to two
@@ -17,7 +17,7 @@ from streams.audience.people import rounded
 from streams.audience.tally import OTHER, UNKNOWN, Tally, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streams.audience.records import Figures, Session
 
@@ -65,8 +65,8 @@ class Reach:
     def report(
         self,
         home: Home,
-        country_viewers: Mapping[str, int],
-        language_viewers: Mapping[str, int],
+        country_viewers: Sequence[Mapping[str, int]],
+        language_viewers: Sequence[Mapping[str, int]],
         total_ms: int,
         threshold: int,
     ) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Reach:
 
         Args:
             home: where the title comes from.
-            country_viewers: how many began it, by country, at least; ``""`` is unknown.
+            country_viewers: how many began each season, by country; ``""`` is unknown.
             language_viewers: the same by language without region.
             total_ms: time spent with the title by everyone, known where or not.
             threshold: viewers that a cell must have.
@@ -102,7 +102,9 @@ class Reach:
         }
 
 
-def cells(sums: Mapping[str, int], viewers: Mapping[str, int], least: int) -> dict[str, float]:
+def cells(
+    sums: Mapping[str, int], seasons: Sequence[Mapping[str, int]], least: int
+) -> dict[str, float]:
     """Hours of each value with at least ``least`` viewers, the largest first, and ``other``.
 
     Which cells are hidden, and how they are ordered, depends on nothing finer than what is
@@ -110,24 +112,30 @@ def cells(sums: Mapping[str, int], viewers: Mapping[str, int], least: int) -> di
 
     Args:
         sums: milliseconds by value; ``""`` is unknown, and goes under ``other``.
-        viewers: viewers by value.
+        seasons: viewers of each season by value. One may have begun every season, each elsewhere,
+            so as many people stand behind values together as in any one season.
         least: viewers that every cell holds, ``other`` as well.
     """
     played = {value: ms for value, ms in sums.items() if ms > 0}
-    shown = [it for it in played if it not in (OTHER, UNKNOWN) and viewers.get(it, 0) >= least]
+    viewers = {it: _crowd([it], seasons) for it in played}
+    shown = [it for it in played if it not in (OTHER, UNKNOWN) and viewers[it] >= least]
     shown.sort(key=lambda it: (-rounded(viewers[it], least), it))
     hidden = [it for it in played if it not in set(shown)]
-    crowd = sum(max(0, viewers.get(it, 0)) for it in hidden)
-    while hidden and shown and crowd < least:
-        crowd += viewers[shown[-1]]
+    if hidden and shown and _crowd(hidden, seasons) < least:
         hidden.append(shown.pop())
-    if crowd < least:
+    if _crowd(hidden, seasons) < least:
         hidden = []
     told = {it: _two_digits(played[it]) for it in shown}
     hours = {it: told[it] for it in sorted(told, key=lambda it: (-told[it], it))}
     if hidden:
         hours[OTHER] = _two_digits(sum(played[it] for it in hidden))
     return hours
+
+
+def _crowd(values: Iterable[str], seasons: Sequence[Mapping[str, int]]) -> int:
+    """How many different viewers of some values there are at least."""
+    values = list(values)
+    return max((sum(max(0, it.get(value, 0)) for value in values) for it in seasons), default=0)
 
 
 def _with_unknown(sums: Mapping[str, int], total_ms: int) -> dict[str, int]:

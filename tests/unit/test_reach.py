@@ -23,7 +23,7 @@ def told_of(
 ) -> dict[str, Any]:
     """The report of a title all of whose time is known to the ``reach``."""
     total_ms = max(sum(sums.values()) for sums in reach.dump())
-    return reach.report(home, countries, languages, total_ms, 50)
+    return reach.report(home, [countries], [languages], total_ms, 50)
 
 
 @pytest.fixture
@@ -111,12 +111,23 @@ def test_cells_of_the_same_hours_keep_their_order_when_one_viewer_watches_more(r
 def test_hours_of_nobody_knows_where_are_told_among_others(reach):
     watch(reach, 2, "DE")
     watch(reach, 90, "KR")
-    alone = reach.report(HOME, {"KR": 400, "DE": 60, "": 1}, {}, round(101.6 * HOUR_MS), 50)
+    alone = reach.report(HOME, [{"KR": 400, "DE": 60, "": 1}], [], round(101.6 * HOUR_MS), 50)
     assert alone["countries"] == {"KR": 90, "other": 12}
-    many = reach.report(HOME, {"KR": 400, "DE": 60, "": 50}, {}, round(101.6 * HOUR_MS), 50)
+    many = reach.report(HOME, [{"KR": 400, "DE": 60, "": 50}], [], round(101.6 * HOUR_MS), 50)
     assert many["countries"] == {"KR": 90, "DE": 2, "other": 9.6}
-    nobody = reach.report(HOME, {"DE": 60, "": 1}, {}, round(101.6 * HOUR_MS), 50)
+    nobody = reach.report(HOME, [{"DE": 60, "": 1}], [], round(101.6 * HOUR_MS), 50)
     assert nobody["countries"] == {"other": 100}
+
+
+def test_who_began_two_seasons_in_two_small_countries_is_no_crowd(reach):
+    for hours, country in ((600, "KR"), (300, "US"), (7, "FR"), (7, "BE")):
+        watch(reach, hours, country)
+    seasons = [{"KR": 500, "US": 300, "FR": 30}, {"KR": 500, "US": 300, "BE": 30}]
+    report = reach.report(HOME, seasons, [], 914 * HOUR_MS, 50)
+    assert report["countries"] == {"KR": 600, "other": 310}
+    seasons[1]["FR"] = 20
+    report = reach.report(HOME, seasons, [], 914 * HOUR_MS, 50)
+    assert report["countries"] == {"KR": 600, "US": 300, "other": 14}
 
 
 @pytest.mark.parametrize(("unknown_hours", "abroad"), [(4, 0.1346), (40, None)])
@@ -126,7 +137,7 @@ def test_what_is_abroad_is_said_while_hardly_anything_is_of_nobody_knows_where(
     watch(reach, 90, "KR")
     watch(reach, 10, "US")
     total_ms = (100 + unknown_hours) * HOUR_MS
-    report = reach.report(HOME, PLENTY | {"": 70}, {}, total_ms, 50)
+    report = reach.report(HOME, [PLENTY | {"": 70}], [], total_ms, 50)
     assert report["countries"] == {"KR": 90, "US": 10, "other": unknown_hours}
     assert report["abroad_share"] == abroad
 
@@ -138,7 +149,7 @@ VIEWERS = st.dictionaries(st.sampled_from(VALUES), st.integers(0, 120))
 
 @given(SUMS, VIEWERS)
 def test_what_is_left_after_any_subtraction_is_a_crowd_or_nothing(sums, viewers):
-    found = cells(sums, viewers, 50)
+    found = cells(sums, [viewers], 50)
     shown = {it for it in found if it != "other"}
     assert "" not in shown
     assert all(viewers[it] >= 50 for it in shown)
@@ -149,7 +160,7 @@ def test_what_is_left_after_any_subtraction_is_a_crowd_or_nothing(sums, viewers)
 
 @given(SUMS, VIEWERS)
 def test_the_order_of_cells_says_nothing_that_their_hours_do_not(sums, viewers):
-    found = cells(sums, viewers, 50)
+    found = cells(sums, [viewers], 50)
     shown = [it for it in found if it != "other"]
     assert shown == sorted(shown, key=lambda it: (-found[it], it))
     assert list(found)[len(shown) :] in ([], ["other"])
@@ -164,7 +175,10 @@ def test_one_viewer_more_moves_their_own_cell_only_unless_a_crowd_reaches_a_step
     small = {it for it, played in sums.items() if played and (not it or viewers.get(it, 0) < 50)}
     crowd = sum(viewers.get(it, 0) for it in small)
     if more[value] % 50 and not (value in small and crowd + 1 == 50):
-        before, after = cells(sums, viewers, 50), cells(sums | {value: sums[value] + ms}, more, 50)
+        before, after = (
+            cells(sums, [viewers], 50),
+            cells(sums | {value: sums[value] + ms}, [more], 50),
+        )
         assert before.keys() == after.keys()
         changed = {it for it in before if before[it] != after[it]}
         assert changed <= {value if value in before else "other"}
