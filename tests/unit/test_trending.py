@@ -193,6 +193,16 @@ def test_a_start_that_is_taken_back_is_not_counted(trending):
     assert trending.tick(hour + 1) == []
 
 
+def test_starts_that_come_a_day_after_their_day_are_no_burst(trending):
+    live(trending, [100] * 10)
+    hour = (DAY_0 + 10) * DAY
+    live(trending, [100] * 2, first=DAY_0 + 10)
+    before = trending.dump()
+    begin(trending, hour, 1000)
+    assert trending.dump() == before
+    assert trending.tick((DAY_0 + 12) * DAY + 1) == []
+
+
 def test_a_long_silence_ends_what_was_trending(trending):
     live(trending, [100] * 14 + [500])
     assert trending.report()
