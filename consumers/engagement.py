@@ -225,6 +225,7 @@ class Reach:
     home_country: str | None = None
     home_language: str | None = None
     abroad_share: float | None = None
+    """None: not known, as where too few viewers are at home to be told apart."""
     foreign_language_share: float | None = None
     entropy_bits: float | None = None
     """Over countries."""

@@ -78,8 +78,8 @@ def reach_section(reach: Reach | None, least: int) -> Section:
     pairs = named(
         [
             ("at home in", _home(reach)),
-            ("watched abroad", share(reach.abroad_share)),
-            ("in another language", share(reach.foreign_language_share)),
+            ("watched abroad", _away(reach.abroad_share, reach.home_country)),
+            ("in another language", _away(reach.foreign_language_share, reach.home_language)),
             ("spread over countries", _spread(reach)),
         ]
     )
@@ -99,6 +99,11 @@ def reach_section(reach: Reach | None, least: int) -> Section:
     if not reach.travels:
         notes.append("It is not known to hook viewers elsewhere as well as it does at home.")
     return Section(heading, pairs, tuple(charts), tuple(notes))
+
+
+def _away(found: float | None, home: str | None) -> str:
+    """A share; ``not known`` where there is a home, but too few viewers in it to say so."""
+    return "not known" if found is None and home else share(found)
 
 
 def _home(reach: Reach) -> str:

@@ -98,6 +98,8 @@ class Episode:
     def drop_off(self) -> list[float]:
         """Share of those who began it that left in each twentieth and have not come back.
 
+        Two digits: with more, and starters being told exactly, each who leaves would show.
+
         Players rewind a few seconds on resuming, and a resume counts in the twentieth before the
         one that was left: what a bin lacks is taken from the next one.
         """
@@ -107,7 +109,7 @@ class Episode:
         for count in self.left:
             rest = count + owed
             owed = min(0, count)
-            shares.append(round(min(1.0, max(0, rest) / began), 4) if began > 0 else 0.0)
+            shares.append(round(min(1.0, max(0, rest) / began), 2) if began > 0 else 0.0)
         return shares
 
 

@@ -92,6 +92,10 @@ class Engagement:
     def scalars(self, title: Title | None) -> dict[str, float]:
         """The whole title: a viewer counts once per season; what cannot be said is left out.
 
+        Shares stand on no fewer viewers than the threshold: of any one season, for a viewer may
+        have begun all of them. To binge shares only seasons add that have one of their own, or the
+        rest could be worked out from them.
+
         Returns:
             ``starters``, ``watchers``, ``completers``, ``hours``, ``views`` (the sum of those of
             its seasons), ``autoplay_share`` of sessions, ``rewatched_share`` of media seconds
@@ -104,17 +108,17 @@ class Engagement:
             "starters": sum(it.began for it in seasons),
             "watchers": sum(it.watchers() for it in seasons),
             "completers": sum(it.finished for it in seasons),
-            "hours": _hours(sum(it.wall_ms() for it in seasons)),
+            "hours": _hours(self.wall_ms()),
             "views": round(sum(views), 2) if views else None,
-            "autoplay_share": _share(
-                sum(it.autoplayed for it in episodes), sum(it.sessions for it in episodes)
-            ),
-            "rewatched_share": _share(
-                sum(it.rewatched_ms for it in episodes), sum(it.advanced_ms for it in episodes)
-            ),
         }
-        series = [it for number, it in self.seasons.items() if number]
-        said |= _binge(series)
+        if max((it.began for it in seasons), default=0) >= self._rules.least_viewers:
+            said["autoplay_share"] = _share(
+                sum(it.autoplayed for it in episodes), sum(it.sessions for it in episodes)
+            )
+            said["rewatched_share"] = _share(
+                sum(it.rewatched_ms for it in episodes), sum(it.advanced_ms for it in episodes)
+            )
+        said |= self._binge([it for number, it in self.seasons.items() if number])
         return {name: value for name, value in said.items() if value is not None}
 
     def season(self, number: int, title: Title | None) -> dict[str, float]:
@@ -129,14 +133,16 @@ class Engagement:
             "rewatch_starters": season.rewatch_starters(),
         }
         if number:
-            said |= _binge([season])
+            said |= self._binge([season])
         return {name: value for name, value in said.items() if value is not None}
 
     def episodes(self, number: int, title: Title | None) -> dict[str, dict[str, float]]:
         """``episodes:S``: by episode, seconds are media seconds."""
         season = self.seasons[number]
         return {
-            str(episode): _episode_report(counts, self._runtime_ms(number, episode, title))
+            str(episode): _episode_report(
+                counts, self._runtime_ms(number, episode, title), self._rules.least_viewers
+            )
             for episode, counts in sorted(season.episodes.items())
         }
 
@@ -146,6 +152,18 @@ class Engagement:
             str(episode): counts.drop_off()
             for episode, counts in sorted(self.seasons[number].episodes.items())
             if counts.starters >= least
+        }
+
+    def wall_ms(self) -> int:
+        """Time spent playing the title."""
+        return sum(it.wall_ms() for it in self.seasons.values())
+
+    def _binge(self, seasons: list[Season]) -> dict[str, float | None]:
+        enough = [it for it in seasons if it.finished >= self._rules.least_viewers]
+        finished = sum(it.finished for it in enough)
+        return {
+            "binge_24h": _share(sum(it.within_day for it in enough), finished),
+            "binge_7d": _share(sum(it.within_week for it in enough), finished),
         }
 
     def _runtime_ms(self, number: int, episode: int, title: Title | None) -> int:
@@ -164,22 +182,15 @@ class Engagement:
         return round(season.wall_ms() / sum(runtimes.values()), 2)
 
 
-def _binge(seasons: list[Season]) -> dict[str, float | None]:
-    finished = sum(it.finished for it in seasons)
-    return {
-        "binge_24h": _share(sum(it.within_day for it in seasons), finished),
-        "binge_7d": _share(sum(it.within_week for it in seasons), finished),
-    }
-
-
-def _episode_report(counts: Episode, runtime_ms: int) -> dict[str, float]:
+def _episode_report(counts: Episode, runtime_ms: int, least: int) -> dict[str, float]:
     said: dict[str, float] = {
         "starters": counts.starters,
         "watchers": counts.watchers,
         "completers": counts.completers,
         "hours": _hours(counts.wall_ms),
-        "rewatched_s": round(counts.rewatched_ms / 1000, 1),
     }
+    if counts.starters >= least:
+        said["rewatched_s"] = round(counts.rewatched_ms / 1000, 1)
     if runtime_ms:
         said["views"] = round(counts.wall_ms / runtime_ms, 2)
     return said
@@ -190,4 +201,4 @@ def _hours(wall_ms: int) -> float:
 
 
 def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole > 0 else None
+    return round(part / whole, 2) if whole > 0 else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.audience.tally import Tally, spoken
+from streams.audience.tally import UNKNOWN, Tally, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,17 +93,17 @@ class People:
             found = self._seasons[season] = Crowd()
         return found
 
-    def at_least(self, facet: str) -> dict[str, int]:
-        """How many different viewers there are of each value at least. Not for publication.
+    def by_season(self, facet: str) -> list[dict[str, int]]:
+        """Viewers of each season by value, exactly. Not for publication.
 
-        A viewer may have begun every season, so it is the most of any one season.
+        Those of whom the value is not known are under ``""``.
         """
         index = FACETS.index(facet)
-        most: dict[str, int] = {}
-        for crowd in self._seasons.values():
-            for value, count in crowd.facets[index].sums.items():
-                most[value] = max(most.get(value, 0), count)
-        return most
+        return [
+            known | {UNKNOWN: crowd.n - sum(known.values())}
+            for crowd in self._seasons.values()
+            for known in (crowd.facets[index].sums,)
+        ]
 
     def of_season(self, season: int, facet: str, threshold: int) -> dict[str, int]:
         """Viewers of one season by value, in steps of the threshold."""

@@ -162,9 +162,11 @@ class _Making:
 
     def _reach(self) -> dict[str, Any]:
         people = self._audience.people
-        countries, languages = people.at_least("country"), people.at_least("language")
+        countries, languages = people.by_season("country"), people.by_season("language")
         home = home_of(self._title)
-        told = self._audience.reach.report(home, countries, languages, self._least)
+        told = self._audience.reach.report(
+            home, countries, languages, self._audience.engagement.wall_ms(), self._least
+        )
         travels = [
             {"season": number, **travel}
             for number, it in sorted(self._audience.decisions.travels.items())

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OTHER = "other"
+UNKNOWN = ""
 MOST_VALUES = 300
 """Values kept apart: more than there are countries; the rest go together under ``other``."""
 

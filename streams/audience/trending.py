@@ -9,6 +9,8 @@ binomial with mean m and variance m + m^2 * d: its tail P(X >= x) is I_q(x, 1/d)
   of equal weight the baseline is as good as (Kish, Survey Sampling, 1965, 11.7).
 - The dispersion d = (variance - m) / m^2 (moments, Anscombe 1950) is drawn towards a prior, worth
   a week of days: three quiet weekdays say nothing about a Saturday.
+- What is told of a country tells no fewer than the threshold apart: counts in steps of it, and a
+  score made of those. The chance, which would give the count away, is told of everyone only.
 - A day is taken into the baseline a full day after its end, when nothing late changes it any more.
   The title's first day is cut short and is left out; three full days are the least there must be.
 """
@@ -42,6 +44,8 @@ PRIOR_DISPERSION = 0.1
 PRIOR_DAYS = 7.0
 FORGOTTEN_BELOW = 0.05
 """A country that saw fewer than one start in twenty days has no baseline worth keeping."""
+LEAST_TAIL = 1e-12
+"""Stands for every smaller chance: what lies below says nothing more."""
 HALF_A_START = 0.5
 """Added to the sum of a baseline, so that there is a ratio where nobody ever began."""
 
@@ -56,10 +60,12 @@ class Change(NamedTuple):
     observed: int
     """Starts in the 24 hours before, rounded down to a multiple of the threshold."""
     expected: float
+    """Of a country rounded down likewise."""
     score: float
-    """Observed / expected."""
-    tail: float
-    """Probability of as many, or more, on a usual day."""
+    """Observed / expected; of a country, which may have been expected none, at least the threshold
+    stands below the line."""
+    tail: float | None
+    """Probability of as many, or more, on a usual day; None of a country."""
 
 
 class Burst(NamedTuple):
@@ -294,8 +300,7 @@ class Trending:
         return changes
 
     def _decide(self, name: str, hour: int, burst: Burst) -> list[Change]:
-        observed = rounded(burst.observed, self._threshold)
-        score = float(f"{observed / burst.expected:.2g}")
+        observed, expected, score, tail = self._told(name, burst)
         if name in self._scores:
             if burst.observed >= self._threshold and burst.tail <= self._rules.trending_over:
                 self._scores[name] = score
@@ -310,13 +315,23 @@ class Trending:
             begins = True
         else:
             return []
-        expected, tail = float(f"{burst.expected:.2g}"), float(f"{burst.tail:.2g}")
         return [Change(name, begins, hour, observed, expected, score, tail)]
+
+    def _told(self, name: str, burst: Burst) -> tuple[int, float, float, float | None]:
+        """Observed, expected, score and chance as they are published."""
+        observed = rounded(burst.observed, self._threshold)
+        if name == EVERYWHERE:
+            tail = max(LEAST_TAIL, float(f"{burst.tail:.2g}"))
+            score = float(f"{observed / burst.expected:.2g}")
+            return observed, float(f"{burst.expected:.2g}"), score, tail
+        expected = rounded(int(burst.expected), self._threshold)
+        score = float(f"{observed / max(expected, self._threshold):.3g}")
+        return observed, expected, score, None
 
     def countries(self) -> list[str]:
         """Countries that are kept apart, and ``""`` for everywhere."""
         return sorted(self._countries)
 
     def report(self) -> dict[str, float]:
-        """Where the title is trending as of the last tick: observed / expected by country."""
+        """Where the title is trending as of the last tick: its score by country."""
         return dict(self._scores)

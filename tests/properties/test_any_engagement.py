@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 from hypothesis import given
+from hypothesis import strategies as st
 from title_records import RUNTIME_S, told
 
 from streams.audience.counts import left_in
@@ -15,8 +16,8 @@ RULES = Rules()
 Records = list[Progress | Session]
 
 
-def counted(records: Records) -> Engagement:
-    engagement = Engagement(RULES)
+def counted(records: Records, rules: Rules = RULES) -> Engagement:
+    engagement = Engagement(rules)
     for record in records:
         if isinstance(record, Progress):
             engagement.progress(record)
@@ -69,7 +70,7 @@ def test_counts_are_those_of_a_plain_recount(said: tuple[Records, Records]) -> N
 
 @given(told())
 def test_shares_lie_between_nothing_and_all(said: tuple[Records, Records]) -> None:
-    engagement = counted(said[1])
+    engagement = counted(said[1], Rules(least_viewers=1))
     scalars = engagement.scalars(None)
     for name in ("autoplay_share", "binge_24h", "binge_7d"):
         assert 0 <= scalars.get(name, 0) <= 1
@@ -78,3 +79,22 @@ def test_shares_lie_between_nothing_and_all(said: tuple[Records, Records]) -> No
         for shares in engagement.drop_off(number, 0).values():
             assert len(shares) == 20
             assert all(0 <= it <= 1 for it in shares)
+
+
+@given(told(), st.integers(1, 4))
+def test_no_rate_stands_on_fewer_viewers_than_the_threshold(
+    said: tuple[Records, Records], least: int
+) -> None:
+    engagement = counted(said[1], Rules(least_viewers=least))
+    seasons = {number: engagement.season(number, None) for number in engagement.seasons}
+    scalars = engagement.scalars(None)
+    if max((it["starters"] for it in seasons.values()), default=0) < least:
+        assert not scalars.keys() & {"autoplay_share", "rewatched_share"}
+    told = {number for number, it in seasons.items() if number and it["completers"] >= least}
+    assert ("binge_24h" in scalars) == bool(told)
+    for number, season in seasons.items():
+        assert {"binge_24h", "binge_7d"} & season.keys() == (
+            {"binge_24h", "binge_7d"} if number in told else set()
+        )
+        for episode in engagement.episodes(number, None).values():
+            assert ("rewatched_s" in episode) == (episode["starters"] >= least)

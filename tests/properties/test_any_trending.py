@@ -78,8 +78,22 @@ def test_begins_and_ends_alternate_and_nothing_below_the_threshold_is_told(
         assert change.observed % 50 == 0
         if change.begins:
             assert change.observed >= 50
-            assert change.tail < 1e-3
+            assert change.tail is None or 1e-12 <= change.tail < 1e-3
     assert trending.report().keys() == going
+
+
+@given(STARTS)
+def test_of_a_country_only_steps_of_the_threshold_are_told(
+    starts: list[tuple[int, str, int]],
+) -> None:
+    trending = Trending(Rules())
+    changes = feed(trending, sorted(starts))
+    for change in changes:
+        if change.country != EVERYWHERE:
+            assert change.observed % 50 == change.expected % 50 == 0
+            below = max(change.expected, 50)
+            assert change.score == float(f"{change.observed / below:.3g}")
+        assert (change.tail is None) == (change.country != EVERYWHERE)
 
 
 @given(STARTS)

@@ -12,6 +12,7 @@ from streams.catalogue import Season, Title
 from streams.rules import Rules
 
 SEAT = Seat(country="DE")
+LEAST = Rules().least_viewers
 STARTED, WATCHED, COMPLETED = Flags(True), Flags(True, True), Flags(True, True, True)
 PILOT, SECOND, FILM, WHOLE = (1, 1), (1, 2), (0, 0), (1, 0)
 TITLE = Title("t", "T", (), {1: Season(2, {1: 2_700_000, 2: 2_700_000})}, 5_400_000)
@@ -28,13 +29,24 @@ def played(wall_s=600.0, start_s=0.0, end_s=600.0, **figures) -> Figures:
     return Figures(wall_s, advanced, coverage, start_s, end_s, **figures)
 
 
+def begin(engagement: Engagement, viewers: int, season: int = 1) -> None:
+    for _ in range(viewers):
+        said = ((NOTHING, None), (STARTED, Row(T0, 0)))
+        engagement.progress(progress((season, 1), SEAT, *said))
+
+
+def finish(engagement: Engagement, season: int, took_ms: int) -> None:
+    """A viewer who began a season, and finished it if ``took_ms`` is above 0."""
+    row = Row(T0, T0 + took_ms if took_ms else 0)
+    engagement.progress(progress((season, 0), SEAT, (NOTHING, None), (NOTHING, row)))
+
+
 def test_an_episode_counts_each_threshold_once(engagement):
     engagement.progress(progress(PILOT, SEAT, (NOTHING, None), (STARTED, Row(T0, 0))))
     engagement.progress(progress(PILOT, SEAT, (STARTED, None), (COMPLETED, None)))
     engagement.progress(progress(PILOT, SEAT, (NOTHING, None), (WATCHED, Row(T0, 0))))
     assert engagement.episodes(1, TITLE)["1"] == {
-        "starters": 2, "watchers": 2, "completers": 1, "hours": 0.0, "rewatched_s": 0.0,
-        "views": 0.0,
+        "starters": 2, "watchers": 2, "completers": 1, "hours": 0.0, "views": 0.0,
     }  # fmt: skip
     assert engagement.season(1, TITLE)["starters"] == 2
     assert engagement.season(1, TITLE)["completers"] == 0
@@ -57,13 +69,37 @@ def test_who_watches_a_finished_season_anew_is_no_new_starter(engagement):
 
 
 def test_binge_shares_are_of_those_who_finished_the_season(engagement):
-    for took in (23 * HOUR_MS, DAY_MS, 3 * DAY_MS, 8 * DAY_MS, 0):
-        passed = T0 + took if took else 0
-        engagement.progress(progress(WHOLE, SEAT, (NOTHING, None), (NOTHING, Row(T0, passed))))
+    for took in (23 * HOUR_MS, DAY_MS, 3 * DAY_MS, 8 * DAY_MS, 0) * 20:
+        finish(engagement, 1, took)
     season = engagement.season(1, TITLE)
-    assert (season["starters"], season["completers"]) == (5, 4)
+    assert (season["starters"], season["completers"]) == (100, 80)
     assert (season["binge_24h"], season["binge_7d"]) == (0.5, 0.75)
     assert engagement.scalars(TITLE)["binge_7d"] == 0.75
+
+
+def test_the_pace_of_a_handful_is_not_told_nor_left_over_from_that_of_all(engagement):
+    for _ in range(LEAST):
+        finish(engagement, 1, 3 * DAY_MS)
+    for _ in range(LEAST - 1):
+        finish(engagement, 2, HOUR_MS)
+    assert "binge_24h" not in engagement.season(2, TITLE)
+    assert engagement.scalars(TITLE)["binge_24h"] == engagement.season(1, TITLE)["binge_24h"] == 0
+    finish(engagement, 2, HOUR_MS)
+    assert engagement.season(2, TITLE)["binge_24h"] == 1
+    assert engagement.scalars(TITLE)["binge_24h"] == 0.5
+
+
+def test_how_a_handful_play_is_not_told_however_many_seasons_they_began(engagement):
+    def shares() -> set[str]:
+        told = {*engagement.scalars(TITLE), *engagement.episodes(1, TITLE)["1"]}
+        return told & {"autoplay_share", "rewatched_share", "rewatched_s"}
+
+    for season in (1, 2):
+        begin(engagement, LEAST - 1, season)
+        engagement.session(session((season, 1), None, played(), autoplay=True))
+    assert shares() == set()
+    begin(engagement, 1)
+    assert shares() == {"autoplay_share", "rewatched_share", "rewatched_s"}
 
 
 def test_a_film_has_no_binge_share(engagement):
@@ -103,6 +139,7 @@ def test_without_a_catalogue_the_runtime_is_what_sessions_say(engagement):
 
 
 def test_a_mended_session_replaces_what_was_said_of_it(engagement):
+    begin(engagement, LEAST)
     first = played(wall_s=600.0, advanced_s=600.0, coverage_s=500.0)
     engagement.session(session(PILOT, None, first, autoplay=True))
     mended = played(wall_s=900.0, advanced_s=800.0, coverage_s=400.0)
@@ -112,7 +149,7 @@ def test_a_mended_session_replaces_what_was_said_of_it(engagement):
     scalars = engagement.scalars(TITLE)
     assert scalars["hours"] == round(1500 / 3600, 2)
     assert scalars["autoplay_share"] == 0.5
-    assert scalars["rewatched_share"] == round(400 / 1400, 4)
+    assert scalars["rewatched_share"] == round(400 / 1400, 2)
 
 
 def test_a_viewer_leaves_where_the_session_ended(engagement):
@@ -134,6 +171,13 @@ def test_a_player_that_rewinds_a_little_on_resuming_leaves_no_phantom_leaver(eng
     engagement.session(session(PILOT, None, played(end_s=1083.0)))  # the ninth twentieth
     engagement.session(session(PILOT, None, played(start_s=1078.0, end_s=2600.0)))  # the eighth
     assert engagement.drop_off(1, 1)["1"] == [0.0] * 20
+
+
+def test_the_drop_off_is_told_with_two_digits(engagement):
+    for _ in range(300):
+        engagement.progress(progress(PILOT, SEAT, (NOTHING, None), (STARTED, None)))
+    engagement.session(session(PILOT, None, played(end_s=1000.0)))
+    assert engagement.drop_off(1, LEAST)["1"] == [0.0] * 20
 
 
 def test_the_drop_off_of_a_handful_of_viewers_is_not_told(engagement):

@@ -52,7 +52,13 @@ def test_a_few_viewers_of_many_seasons_do_not_pass_for_a_crowd(people):
     assert people.report(50) == {
         "n": 0, "country": {}, "language": {}, "device": {}, "hour": {}, "genre": {}, "age": {},
     }  # fmt: skip
-    assert people.at_least("country") == {"DE": 5}
+
+
+def test_viewers_of_whom_a_value_is_not_known_are_counted_apart(people):
+    begin(people, 5, season=1, country="DE")
+    begin(people, 3, season=1)
+    begin(people, 2, season=2)
+    assert people.by_season("country") == [{"DE": 5, "": 3}, {"": 2}]
 
 
 def test_a_viewer_whose_beginning_was_taken_back_is_gone(people):

@@ -130,6 +130,8 @@ def test_what_is_withheld_is_said_with_the_threshold(shown, capsys):
 def test_reach_says_where_it_travels_beside_home(shown):
     text = shown(a_title())
     assert re.search(r"watched abroad +45 %", text)
+    reach = {"home_country": "KR", "abroad_share": None, "countries": {"other": 2100}}
+    assert re.search(r"watched abroad +not known", shown(a_title(reach=reach)))
     assert re.search(r"1\.41 bits, evenness 0\.70", text)
     assert re.search(
         r"^FR \(country, S1\).*61 % \(at least 55 %\) +44 % \(at most 48 %\) +300",

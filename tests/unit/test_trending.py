@@ -106,7 +106,31 @@ def test_a_burst_begins_and_ends_once(trending):
     assert begun.expected == 100
     assert begun.observed % 50 == 0
     assert begun.score == pytest.approx(begun.observed / 100)
-    assert begun.tail < 1e-3
+    assert 1e-12 <= begun.tail < 1e-3
+    there = changes[1]
+    assert there.observed % 50 == 0
+    assert there[4:] == (100, there.observed / 100, None)
+
+
+def test_a_burst_in_a_country_tells_no_viewer_apart():
+    told = set()
+    for before, viewers in ((0, 63), (0, 69), (1, 67), (3, 68), (3, 99)):
+        trending = Trending(Rules())
+        live(trending, [200] * 10, "US")
+        begin(trending, (DAY_0 + 9) * DAY - 1, before, "AT")  # not settled: late news of its day
+        live(trending, [200], "US", DAY_0 + 10)
+        begin(trending, (DAY_0 + 11) * DAY, viewers, "AT")
+        changes = trending.tick((DAY_0 + 11) * DAY + 1)
+        told |= {it for it in changes if it.country == "AT"}
+        assert trending.report()["AT"] == 1
+    assert told == {Change("AT", True, (DAY_0 + 11) * DAY + 1, 50, 0, 1, None)}
+
+
+def test_a_chance_that_is_next_to_none_is_told_as_one_in_a_million_million(trending):
+    live(trending, [100] * 10)
+    hour = (DAY_0 + 10) * DAY
+    begin(trending, hour, 100_000)
+    assert trending.tick(hour + 1)[0].tail == 1e-12
 
 
 def test_while_it_lasts_the_score_is_observed_over_expected(trending):
@@ -167,6 +191,16 @@ def test_a_start_that_is_taken_back_is_not_counted(trending):
     for _ in range(60):
         trending.progress(progress((1, 1), Seat(country="DE"), (NOTHING, row), (NOTHING, None)))
     assert trending.tick(hour + 1) == []
+
+
+def test_starts_that_come_a_day_after_their_day_are_no_burst(trending):
+    live(trending, [100] * 10)
+    hour = (DAY_0 + 10) * DAY
+    live(trending, [100] * 2, first=DAY_0 + 10)
+    before = trending.dump()
+    begin(trending, hour, 1000)
+    assert trending.dump() == before
+    assert trending.tick((DAY_0 + 12) * DAY + 1) == []
 
 
 def test_a_long_silence_ends_what_was_trending(trending):
