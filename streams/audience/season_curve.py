@@ -98,7 +98,8 @@ class SeasonCurve:
         edge = bisect_right(EDGES_S, self.horizon_s) - 1
         if edge < 1:
             return tuple(it.c for it in self.steps)
-        return tuple(it.c * it.gap_cdf[edge - 1] for it in self.steps)
+        # Where nobody went on, or nothing is known, there are no gaps.
+        return tuple(it.c * it.gap_cdf[edge - 1] if it.gap_cdf else it.c for it in self.steps)
 
     @property
     def provisional(self) -> bool:
