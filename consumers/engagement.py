@@ -98,18 +98,21 @@ class Curve:
     version: str
     episodes: int
     c: tuple[float, ...]
-    """Share that goes on to the next episode."""
+    """Share that goes on: begins the next episode, or a later one."""
     low: tuple[float, ...]
     """Lower 5 % bound of ``c``."""
     n: tuple[Number, ...]
-    """Viewers behind it, rounded down to a multiple of the threshold (50)."""
+    """Viewers behind it, rounded down to a multiple of ``least_viewers``; 0: nothing is known.
+
+    Then ``c`` is .5, as for anything that nobody knows, and so are the bounds (``is_known``).
+    """
     gap_s: tuple[float, ...] = ()
     gap_cdf: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     se: tuple[float, ...] = ()
     n_eff: tuple[float, ...] = ()
     h: tuple[float, ...] = ()
-    """Share that goes on to the end of the season: the product of ``c`` from there on."""
+    """Share that goes on to the last episode: the product of ``c`` from there on."""
     h_low: tuple[float, ...] = ()
     h_high: tuple[float, ...] = ()
     horizon_s: float | None = None
@@ -126,6 +129,14 @@ class Curve:
             count = len(getattr(self, name))
             if count != self.episodes - 1 and (count or name in ("c", "low", "n")):
                 raise ValueError(f"{name} has {count} entries for {self.episodes} episodes")
+
+    def is_known(self, k: int) -> bool:
+        """Whether enough viewers are behind episode ``k``, from 1 on."""
+        return self.n[k - 1] > 0
+
+    def is_known_from(self, k: int) -> bool:
+        """Whether they are behind each from ``k`` on; else ``finish()[k - 1]`` says nothing."""
+        return all(self.n[k - 1 :])
 
     def finish(self) -> tuple[float, ...]:
         """``h``, worked out from ``c`` where it is not published."""
@@ -189,7 +200,8 @@ class Season:
 class Audience:
     """Who watches, once per season: viewers by value, each count rounded down.
 
-    To a multiple of the threshold (50), so that the difference of any two is 0 or at least that.
+    To a multiple of ``Engagement.least_viewers``, so that the difference of any two is 0 or at
+    least that.
     """
 
     n: int | None = None
@@ -291,6 +303,8 @@ class Engagement(Figures):
 
     updated_at: datetime | None = None
     """Event time of the last change."""
+    least_viewers: int | None = None
+    """The threshold in force: groups below it are withheld, counts of groups multiples of it."""
     viewers: int | None = None
     """Unique viewers ever, estimated to about 1 %."""
     viewers_today: int | None = None

@@ -169,7 +169,10 @@ _TYPES: Mapping[str, Any] = {
     "voices": Voices,
 }
 _WORDS = ("name", "kind", "language", "country")
-_COUNTS = ("starters", "watchers", "completers", "rewatch_starters", "viewers", "viewers_today")
+_COUNTS = (
+    "starters", "watchers", "completers", "rewatch_starters", "viewers", "viewers_today",
+    "least_viewers",
+)  # fmt: skip
 _SHARES = (
     "hours", "views", "completion_7d", "completion_28d", "autoplay_share", "rewatched_share",
     "binge_24h", "binge_7d",

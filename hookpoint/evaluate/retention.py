@@ -86,8 +86,9 @@ def play(scenario: Scenario, truth: Truth, seed: int) -> Outcome:
     season, hook, signals = Retention(RULES), NONE, 0
     curve = None
     for clock_ms in days(scenario, launched_ms, crowd, season):
-        curve = season.curve(scenario.of, clock_ms)
-        hook, change = decide(hook, curve, clock_ms, RULES)
+        curve = season.estimates(scenario.of, clock_ms)
+        told = curve.known_of(RULES.least_viewers) if curve is not None else None
+        hook, change = decide(hook, told, clock_ms, RULES)
         signals += change is not None
     if curve is None:
         raise ValueError(f"{scenario.name}: a season of {scenario.of} episodes has no curve")
@@ -109,7 +110,7 @@ def by_day(scenario: Scenario, truth: Truth, seed: int, k: int) -> Iterator[Read
     """What is said of episode ``k`` at the end of every day."""
     crowd, season = draw(scenario, scenario.viewers, np.random.default_rng(seed)), Retention(RULES)
     for day, clock_ms in enumerate(days(scenario, LAUNCHED_MS, crowd, season), 1):
-        if curve := season.curve(scenario.of, clock_ms):
+        if curve := season.estimates(scenario.of, clock_ms):
             yield _read(scenario, truth, crowd, curve, day * DAY_S)[0][k - 1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumers.engagement import Audience, Engagement, Facts, Reach
@@ -46,9 +47,11 @@ def build_report(
         title: as it was read.
         season: shown in full; None shows the last one that has been watched.
         group: whose curve to show; None shows everybody's.
-        rules: the workers' thresholds: of fewer than ``least_viewers`` nothing is published.
+        rules: the workers' thresholds, as far as what is published does not say them.
     """
     engagement = title.engagement or Engagement()
+    if engagement.least_viewers:
+        rules = replace(rules, least_viewers=engagement.least_viewers)
     sections = [_facts_section(title), _headline(engagement)]
     shown = chosen_season(title, season)
     if shown is not None:

@@ -14,7 +14,7 @@ class Row:
 
     label: str
     values: tuple[float, ...]
-    """What is drawn, in 0..1."""
+    """What is drawn, in 0..1; NaN where nothing is known."""
     cells: tuple[str, ...]
     """A text per heading after the first two (label and drawing)."""
     bounds: tuple[Bounds, ...] = ()

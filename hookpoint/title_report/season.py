@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from consumers.engagement import GroupCurve
@@ -56,6 +57,22 @@ class Context(NamedTuple):
     """The workers'."""
 
 
+class Told(NamedTuple):
+    """A share as it is drawn and as it is said."""
+
+    value: float
+    """NaN where it is not known."""
+    bounds: Bounds
+    words: str
+
+    @classmethod
+    def of(cls, value: float, bounds: Bounds, is_known: bool) -> Told:  # of one value
+        """One that is known or not."""
+        if not is_known:
+            return cls(math.nan, None, share(None))
+        return cls(value, bounds, share(value) + between(*(bounds or (None, None))))
+
+
 def season_section(
     number: int, season: Season, runtimes_s: Mapping[str, Number], context: Context
 ) -> Section:
@@ -76,7 +93,7 @@ def season_section(
     if number:
         own, group = GroupCurve(season.curve, season.hook), context.group
         curves = group.all_of(season).get(group.value, GroupCurve()) if group else own
-        pairs += hook_pairs(curves.hook, context.rules)
+        pairs += hook_pairs(curves.hook, context.rules, curves.curve, group)
         if curves.curve is not None:
             charts.append(curve_chart(number, curves.curve, curves.hook, context))
         notes += _curve_notes(season, curves, context)
@@ -90,10 +107,19 @@ def season_section(
 
 
 # -- hook point and curve --------------------------------------------------------------------------
-def hook_pairs(hook: Hook | None, rules: Rules) -> list[tuple[str, str]]:
-    """The hook point in words; empty if nothing is said about one."""
+def hook_pairs(
+    hook: Hook | None, rules: Rules, curve: Curve | None = None, group: Group | None = None
+) -> list[tuple[str, str]]:
+    """The hook point in words; empty if nothing is said about one.
+
+    Where too few viewers are behind a step of ``curve``, nothing is known of who finishes.
+    """
     if hook is None:
         return []
+    is_known = curve is None or curve.is_known_from(1)
+    sure = certainty(hook.certainty) if hook.k is not None else ""
+    if group is not None and sure:  # rounded down to a step that is worth a crowd
+        sure = f"at least {share(hook.certainty)}" if hook.certainty else ""
     of, asked = "?" if hook.of is None else hook.of, share(rules.hook_share)
     if hook.k is None:
         where = f"none yet: after no episode of {of} do {asked} surely go on to the end"
@@ -104,31 +130,30 @@ def hook_pairs(hook: Hook | None, rules: Rules) -> list[tuple[str, str]]:
         )
     return [
         ("hook point", where),
-        ("go on to the end from episode 1", share(hook.h1)),
-        (
-            f"certain that {share(rules.hook_share)} do",
-            certainty(hook.certainty) if hook.k is not None else "",
-        ),
-        ("lift over an even loss", points(hook.lift)),
-        ("beside seasons of the same length", points(hook.lift_peers)),
+        ("go on to the end from episode 1", share(hook.h1 if is_known else None)),
+        (f"certain that {asked} do", sure),
+        ("lift over an even loss", points(hook.lift if is_known else None)),
+        ("beside seasons of the same length", points(hook.lift_peers if is_known else None)),
         ("so since", "" if hook.since is None else f"{hook.since:%Y-%m-%d %H:%M} UTC"),
     ]
 
 
 def curve_chart(number: int, curve: Curve, hook: Hook | None, context: Context) -> Chart:
-    """Who goes on from each episode, and who to the end, with bounds; the hook point is marked."""
+    """Who goes on from each episode, and who to the end, with bounds; the hook point is marked.
+
+    What too few viewers are behind is not drawn, and ``-`` in words.
+    """
     marked, group = (hook.k if hook is not None else None), context.group
     rows, told = [], []
     for place, (c, h) in enumerate(zip(curve.c, curve.finish(), strict=True)):
         episode = place + 1
-        next_bounds = _bounds(curve.low, curve.high, place)
-        end_bounds = _bounds(curve.h_low, curve.h_high, place)
-        to_next = share(c) + between(*(next_bounds or (None, None)))
-        to_end = share(h) + between(*(end_bounds or (None, None)))
+        go_on = Told.of(c, _bounds(curve.low, curve.high, place), curve.is_known(episode))
+        finish = Told.of(h, _bounds(curve.h_low, curve.h_high, place), curve.is_known_from(episode))
+        to_next, to_end = go_on.words, finish.words
         behind = count(curve.n[place]) if curve.n[place] else f"under {context.rules.least_viewers}"
         cells = (to_next, to_end, behind, "hook point" if episode == marked else "")
-        bounds = (next_bounds, end_bounds)
-        rows.append(Row(str(episode), (c, h), cells, bounds, is_marked=episode == marked))
+        values, bounds = (go_on.value, finish.value), (go_on.bounds, finish.bounds)
+        rows.append(Row(str(episode), values, cells, bounds, is_marked=episode == marked))
         told.append(f"{episode}: {to_next} to the next, {to_end} to the end")
     where = f" in {group.name}" if group else ""
     point = f" The hook point is episode {marked}." if marked is not None else ""

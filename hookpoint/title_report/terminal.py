@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from hookpoint.commands._tables import (
     print_line,
     safe,
 )
+from hookpoint.title_report.words import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +129,8 @@ def _cells(chart: Chart) -> list[list[Text]]:
 
 
 def _drawn(chart: Chart, row: Row, most: float) -> str:
+    if any(map(math.isnan, row.values[:1])):
+        return NOTHING
     if chart.shape == "profile":
         return sparks(row.values, most)
     if chart.shape == "bounds" and row.bounds and row.bounds[0] is not None:

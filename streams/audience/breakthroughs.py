@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.audience.people import rounded
+from streams.audience.scale import EVERYONES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,8 @@ class Breakthrough(NamedTuple):
     """A labelled season begins, or ends, to hook clearly more than comparable ones.
 
     ``typical`` is the median H_1 of its ``peers``; None where it ends for want of a label, of
-    viewers or of a curve. ``n`` is rounded down to a multiple of the threshold.
+    viewers or of a curve. ``n`` is rounded down to a multiple of the threshold,
+    and shares have the three digits of the season's curve.
     """
 
     begins: bool
@@ -81,9 +83,10 @@ class Breakthroughs:
             above = h1 > typical if going else low >= typical + self._rules.breakthrough_margin
         found = Breakthrough(
             above, label,
-            None if h1 is None else round(h1, 4), None if low is None else round(low, 4),
+            None if h1 is None else EVERYONES.nearest(h1),
+            None if low is None else EVERYONES.down(low),
             rounded(line.n, self._threshold),
-            None if typical is None else round(typical, 4), len(peers),
+            None if typical is None else EVERYONES.nearest(typical), len(peers),
         )  # fmt: skip
         if above:
             self._going[label] = found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from streams.audience.life_table import HIGH, LOW
 from streams.audience.people import rounded
+from streams.audience.scale import EVERYONES, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,21 +107,36 @@ def published(
     """
     k = hook.k if hook.k is not None and hook.k < curve.of else None
     at = (k or 1) - 1
-    belief, h = curve.beliefs[at], curve.h[at]
+    h1, raised, shares = _told(curve, k, rules)
     return {
         "k": k,
         "of": curve.of,
-        "p": round(h, 3),
-        "certainty": round(belief.above(rules.hook_share), 3),
-        "low": round(min(h, belief.quantile(LOW)), 3),
-        "high": round(max(h, belief.quantile(HIGH)), 3),
+        **shares,
         "n": rounded(int(curve.steps[at].n), rules.least_viewers),
-        "h1": round(curve.h[0], 3),
+        "h1": h1,
         "share": round(k / curve.of, 3) if k else None,
-        "lift": round(lift(curve, k), 3) if k else None,
-        "lift_peers": None if beside is None else round(curve.h[0] - beside, 3),
-        "horizon_s": int(curve.horizon_s),
+        "lift": raised,
+        "lift_peers": None if beside is None else round(h1 - beside, 3),
+        "horizon_s": curve.told_horizon_s,
         "provisional": curve.provisional,
         "since": hook.since_ms,
         "version": curve.version,
     }
+
+
+def _told(
+    curve: SeasonCurve, k: int | None, rules: Rules
+) -> tuple[float, float | None, dict[str, float]]:
+    """H_1, the lift at ``k``, and H_k with all that is around it (of no ``k``, H_1)."""
+    at, raised = k or 1, lift(curve, k) if k else None
+    if curve.of_group:
+        least = rules.least_viewers
+        to, told = Scale.of(curve.fewest(1), least), curve.group_share(at, least)
+        low, high, sure = told.low, told.high, told.above(rules.hook_share)
+        p = told.value
+    else:
+        to, belief, h = EVERYONES, curve.beliefs[at - 1], curve.h[at - 1]
+        p, sure = to.nearest(h), to.nearest(belief.above(rules.hook_share))
+        low, high = to.down(min(h, belief.quantile(LOW))), to.up(max(h, belief.quantile(HIGH)))
+    shares = {"p": p, "certainty": sure, "low": low, "high": high}
+    return to.nearest(curve.h[0]), None if raised is None else to.nearest(raised), shares

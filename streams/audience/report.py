@@ -9,7 +9,6 @@ from msgspec.json import encode
 from streams.audience import hook_point
 from streams.audience.hook_point import NONE, peers_mean
 from streams.audience.retention import EVERYONE
-from streams.audience.season_curve import DIGITS
 from streams.audience.seasons import home_of, length, line_of, name_of, standing
 from streams.audience.voices import voices_of
 from streams.signals import stamp
@@ -83,7 +82,9 @@ class _Making:
         self._title: Title | None = around.catalogue.titles.get(audience.title_id)
         self._least = around.rules.least_viewers
         self._at_ms = audience.clock_ms
-        self._fields: dict[str, Any] = {"updated_at": stamp(self._at_ms)}
+        self._fields: dict[str, Any] = {
+            "updated_at": stamp(self._at_ms), "least_viewers": self._least,
+        }  # fmt: skip
         self._lines: dict[str, bytes] = {}
         self._labelled: dict[int, Line] = {}
         self._scores: dict[str, list[float]] = {"hooked": [], "travelling": [], "new-voices": []}
@@ -177,8 +178,7 @@ class _Making:
 
     def _ranks(self) -> dict[str, float | None]:
         best: Mapping[str, float | None] = {
-            name: round(max(scores), DIGITS) if scores else None
-            for name, scores in self._scores.items()
+            name: round(max(scores), 3) if scores else None for name, scores in self._scores.items()
         }
         trends = self._audience.trending.report()
         ranks = {f"top:{name}": score for name, score in best.items()}

@@ -6,13 +6,11 @@ same name as in ``curve:S:DE`` and ``curve:S:language:ko`` of docs/redis.md.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from streams.audience.beta import Beta
 from streams.audience.life_table import NOTHING, Bucket, Estimate, estimate, pooled
 from streams.audience.passages import EDGES_S, Passages
 from streams.audience.records import Seat
@@ -160,7 +158,16 @@ class Retention:
         return second is not None and second.entered() >= self._least
 
     def curve(self, of: int, clock_ms: int, group: str = EVERYONE) -> SeasonCurve | None:
-        """The curve of a season of ``of`` episodes as of ``clock_ms``.
+        """What can be told of a season of ``of`` episodes as of ``clock_ms``.
+
+        A step with fewer than ``least_viewers`` behind it is as if nobody was there. None if that
+        is the first, and for a group if it is any.
+        """
+        found = self.estimates(of, clock_ms, group)
+        return found.known_of(self._least) if found is not None else None
+
+    def estimates(self, of: int, clock_ms: int, group: str = EVERYONE) -> SeasonCurve | None:
+        """The curve, however few viewers are behind a step of everyone's. Not for publication.
 
         None if the season's length is not known (``of`` 0) or it has one episode, and for a group
         with fewer than ``least_viewers`` behind any episode.
@@ -174,17 +181,8 @@ class Retention:
         if group and any(table[0].entered < self._least for table in tables):
             return None
         steps = tuple(map(estimate, tables))
-        ahead = [steps[k:] for k in range(of - 1)]
         gaps = estimate(pooled(tables))
-        known = gaps is not NOTHING and gaps.c > 0
-        return SeasonCurve(
-            version=str(clock_ms // 1000),
-            steps=steps,
-            h=tuple(math.prod(it.c for it in rest) for rest in ahead),
-            beliefs=tuple(Beta.product(it.belief for it in rest) for rest in ahead),
-            gap_cdf=(0.0, *gaps.gap_cdf) if known else (*[0.0] * (len(EDGES_S) - 1), 1.0),
-            horizon_s=min(it.horizon_s for it in steps),
-        )
+        return SeasonCurve.made_of(str(clock_ms // 1000), steps, gaps, of_group=bool(group))
 
     def completion(self, within_s: Sequence[float], clock_ms: int) -> list[Estimate | None]:
         """The share of those who began that completes within each of ``within_s`` (edges).

@@ -33,10 +33,10 @@ def name_of(title_id: str, season: int) -> str:
 
 
 def standing(curve: SeasonCurve) -> Standing:
-    """H_1 with its bounds, and the viewers behind the first episode."""
+    """H_1 with its bounds, and the viewers behind it."""
     h1, belief = curve.h[0], curve.beliefs[0]
     low, high = min(h1, belief.quantile(LOW)), max(h1, belief.quantile(HIGH))
-    return Standing(h1, low, high, int(curve.steps[0].n))
+    return Standing(h1, low, high, curve.fewest(1), belief.size)
 
 
 def line_of(

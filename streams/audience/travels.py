@@ -20,6 +20,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streams.audience.people import rounded
+from streams.audience.scale import GroupShare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,19 +31,24 @@ To = Literal["country", "language"]
 
 
 class Standing(NamedTuple):
-    """H_1 of a season with its 5 % and 95 % bounds, and the viewers behind it."""
+    """H_1 of a season with its 5 % and 95 % bounds, and the viewers behind it.
+
+    ``n`` are those of the episode with the fewest; ``size`` is that of the Beta around it.
+    """
 
     h1: float
     low: float
     high: float
     n: int
+    size: float
 
 
 class Travel(NamedTuple):
     """A title begins or ends to travel somewhere; the numbers are what decided it.
 
     ``home`` and ``home_high`` are None where home is unknown or too small, ``h1`` and ``low`` where
-    too few are left there. ``n`` is rounded down to a multiple of the threshold.
+    too few are left there. ``n`` is rounded down to a multiple of the threshold, and shares are
+    told as finely as the viewers behind them allow (``GroupShare``).
     """
 
     begins: bool
@@ -127,14 +133,18 @@ class Travels:
     def _travel(
         self, begins: bool, to: To, value: str, there: Standing | None, home: Standing | None
     ) -> Travel:
+        told, beside = self._told(there), self._told(home)
         return Travel(
             begins, to, value,
-            round(there.h1, 4) if there else None,
-            round(there.low, 4) if there else None,
+            told.value if told else None,
+            told.low if told else None,
             rounded(there.n, self._threshold) if there else 0,
-            round(home.h1, 4) if home else None,
-            round(home.high, 4) if home else None,
+            beside.value if beside else None,
+            beside.high if beside else None,
         )  # fmt: skip
+
+    def _told(self, it: Standing | None) -> GroupShare | None:
+        return GroupShare.of(it.h1, it.size, it.n, self._threshold) if it else None
 
     def report(self) -> list[dict[str, Any]]:
         """``reach.travels``: countries first, then languages, by name."""

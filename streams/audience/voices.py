@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streams.audience.diversity import entropy_bits, evenness
+from streams.audience.scale import Scale
 from streams.audience.tally import Tally
 
 if TYPE_CHECKING:
@@ -166,26 +167,28 @@ class Table:
         Returns:
             ``titles`` (seasons and films), ``exposure`` and ``completion`` (shares of all starts
             and of all completions), ``ratio`` of the two (null before anything was completed),
-            ``h1`` (mean, weighted with viewers, or null), and how diverse an audience they reach:
-            ``entropy_bits`` and ``evenness`` over its viewers' countries.
+            ``h1`` (mean, weighted with viewers, in steps of the threshold, or null), and how
+            diverse an audience they reach: ``entropy_bits`` and ``evenness`` over its viewers'
+            countries.
         """
         sums = self._labels.get(label)
         if sums is None or sums.starters < threshold:
             return None
-        return self._label_report(sums)
+        return self._label_report(sums, threshold)
 
-    def _label_report(self, sums: _Sums) -> dict[str, Any]:
+    def _label_report(self, sums: _Sums, threshold: int) -> dict[str, Any]:
         exposure = sums.starters / self._all.starters
         done = self._all.completers
         completion = sums.completers / done if done > 0 else None
         countries = sums.countries.sums.values()
         even = evenness(countries)
+        to = Scale.of(sums.n, threshold)
         return {
             "titles": sums.titles,
             "exposure": round(exposure, 4),
             "completion": None if completion is None else round(completion, 4),
             "ratio": None if completion is None else round(completion / exposure, 3),
-            "h1": round(sums.hooked / sums.n / MILLION, 4) if sums.n > 0 else None,
+            "h1": to.nearest(sums.hooked / sums.n / MILLION) if sums.n > 0 else None,
             "entropy_bits": round(entropy_bits(countries), 3),
             "evenness": None if even is None else round(even, 3),
         }

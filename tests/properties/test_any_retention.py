@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -144,8 +145,9 @@ def test_whatever_the_audience_its_curve_can_be_published(audience, day):
     season = Retention(RULES)
     for k, row in audience:
         season.add(Passage(k, None, row))
-    curve = season.curve(5, T0 + day * DAY_MS)
+    curve = season.estimates(5, T0 + day * DAY_MS)
     assert Curve.parse(curve.published(50)).of == 5
+    assert Curve.parse(replace(curve, of_group=True).published(50)).of == 5
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 90)), min_size=2, max_size=12))

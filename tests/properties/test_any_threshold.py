@@ -6,12 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 from audiences import DAY, HOUR, T0, TITLE, Hearing, in_order, journey, surroundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.audience.hook_point import Hook, published
+from streams.audience.life_table import Bucket, estimate, pooled
 from streams.audience.records import Figures, Seat, Session
 from streams.audience.report import report_of
+from streams.audience.scale import GroupShare
+from streams.audience.season_curve import SeasonCurve
+from streams.audience.seasons import standing
+from streams.audience.travels import Travels
 from streams.audience.voices import Line
 from streams.rules import Rules
 
@@ -83,6 +90,93 @@ def test_every_published_count_is_a_multiple_of_the_threshold(sizes: list[int], 
     found += named_as_a_count([lines, signals], COUNTS)
     found += named_as_a_count(fields, COUNTS - EXACT)
     assert [(way, it) for way, it in found if it % least] == []
+
+
+def told_of_group(steps: list[tuple[int, int]], least: int) -> tuple[Any, ...]:
+    """All that is said of a group of which n watched an episode and d of them went on, by step."""
+    rules = Rules(least_viewers=least)
+    tables = [[Bucket(n, d, 0, HOUR / 1000)] for n, d in steps]
+    estimates = tuple(map(estimate, tables))
+    curve = SeasonCurve.made_of("7", estimates, estimate(pooled(tables)), of_group=True)
+    hooks = [published(Hook(k), curve, rules) for k in (None, *range(1, len(steps) + 1))]
+    found = standing(curve)
+    # What is said of it when a decision falls; that it falls is exact, and said apart.
+    travel = Travels(rules)._travel(True, "country", "there", found, found)
+    return curve.published(least), hooks, travel
+
+
+@pytest.mark.parametrize("least", [7, 20, 50])
+def test_what_is_told_of_a_small_group_fits_a_crowd_of_counts(least: int) -> None:
+    told = {
+        (n, d): repr(told_of_group([(n, d)], least))
+        for n in range(least, 4 * least)
+        for d in range(n + 1)
+    }
+    alike: dict[str, set[tuple[int, int]]] = {}
+    for pair, said in told.items():
+        alike.setdefault(said, set()).add(pair)
+    for (n, d), said in told.items():
+        neighbours = {(n, d - 1), (n, d + 1), (n - 1, d), (n + 1, d)}
+        neighbours |= {(n - 1, d - 1), (n + 1, d + 1)}
+        assert neighbours & alike[said], (n, d)
+    assert min(map(len, alike.values())) >= least - 1
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(2, 60),
+    st.lists(st.tuples(st.floats(0.2, 1), st.floats(0, 1)), min_size=1, max_size=4),
+    st.integers(0, 3),
+    st.sampled_from([(0, 1), (1, 0), (1, 1)]),
+)
+def test_one_viewer_more_changes_nothing_of_a_group_or_a_whole_step(
+    least: int, sizes: list[tuple[float, float]], at: int, more: tuple[int, int]
+) -> None:
+    steps = [(int(least / size), int(least / size * went)) for size, went in sizes]
+    n, d = steps[at % len(steps)]
+    if d + more[1] > n + more[0]:
+        return
+    others = [*steps]
+    others[at % len(steps)] = (n + more[0], d + more[1])
+    one, other = told_of_group(steps, least)[0], told_of_group(others, least)[0]
+    for name in ("n", "n_eff"):
+        for before, after in zip(one[name], other[name], strict=True):
+            assert (after - before) % least == 0
+    for k in range(len(steps)):
+        behind = [(it["n"][k], min(it["n"][k:])) for it in (one, other)]
+        if behind[0] == behind[1]:  # else a whole step of viewers has come
+            for name, n in zip(("c", "h"), behind[0], strict=True):
+                change = abs(other[name][k] - one[name][k])
+                assert not change or change * n >= least - n * 1e-4  # told to four digits
+    told = [(it["c"], it["n"], it["n_eff"], it["h"]) for it in (one, other)]
+    if told[0] == told[1]:  # the rest follows from these, but for the gaps
+        rest = ("low", "high", "se")
+        assert [one[name] for name in rest] == [other[name] for name in rest]
+
+
+@settings(max_examples=100)
+@given(st.integers(7, 60), st.floats(1, 40), st.floats(0, 1))
+def test_the_told_bounds_of_a_group_hold_what_the_exact_ones_hold(
+    least: int, times: float, went: float
+) -> None:
+    n = int(least * times)
+    exact = estimate([Bucket(n, int(n * went), 0, HOUR / 1000)])
+    share = GroupShare.of(exact.c, exact.belief.size, exact.n, least)
+    assert share.low <= exact.low
+    assert exact.high <= share.high
+
+
+@settings(max_examples=50)
+@given(SIZES, THRESHOLDS)
+def test_everyones_curve_says_nothing_of_fewer_viewers(sizes: list[int], least: int) -> None:
+    fields = report_of((one := heard(sizes, least)).title, one.around).fields
+    everyone = sum(sizes)
+    assert fields["least_viewers"] == least
+    assert ("curve:1" in fields) == ("hook:1" in fields) == (everyone >= least)
+    if everyone >= least:
+        curve = orjson.loads(fields["curve:1"])
+        unknown = [place for place, n in enumerate(curve["n"]) if not n]
+        assert [curve["c"][place] for place in unknown] == [0.5] * len(unknown)
 
 
 @settings(max_examples=50)

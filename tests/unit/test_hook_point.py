@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streams.audience.beta import Beta
@@ -139,6 +141,21 @@ def test_where_the_loss_comes_early_the_lift_is_above_0():
 def test_peers_are_compared_from_five_on():
     assert peers_mean([0.4] * 4, 5) is None
     assert peers_mean([0.3] * 3 + [0.6] * 2, 5) == pytest.approx(0.42)
+
+
+def test_of_a_group_it_is_told_in_steps_of_50_viewers_and_its_bounds_follow_from_these():
+    group = replace(season(0.87, 0.88, viewers=249), of_group=True)
+    found = published(Hook(2, 5), group, RULES, 0.2)
+    assert (found["p"], found["h1"], found["n"]) == (1.0, 0.75, 200)
+    assert found["lift"] == 0.0
+    assert found["lift_peers"] == 0.55
+    least = Beta(0.875, 199)
+    assert found["low"] == pytest.approx(least.quantile(0.05), abs=1e-3)
+    assert found["high"] == 1
+    assert found["certainty"] == pytest.approx(least.above(0.7), abs=1e-3)
+    larger = replace(season(0.90, 0.90, viewers=203), of_group=True)
+    told = published(Hook(2, 5), larger, RULES, 0.2)
+    assert (told["low"], told["high"]) == (found["low"], found["high"])
 
 
 def test_what_is_published_says_why():

@@ -7,6 +7,7 @@ import math
 import orjson
 import pytest
 
+from streams.audience.life_table import NOTHING
 from streams.audience.passages import HOUR_MS, NOT_OUT
 from streams.audience.records import Passage, Row, Seat
 from streams.audience.retention import MOST_GROUPS, Retention
@@ -52,7 +53,7 @@ def test_what_is_published_is_a_curve_that_viewers_can_be_judged_by():
 
 
 def test_an_audience_that_nobody_left_or_nobody_stayed_with_can_be_published():
-    for went, stayed in [(80, 0), (0, 80), (0, 0), (1, 0)]:
+    for went, stayed in [(80, 0), (0, 80), (50, 0)]:
         season = Retention(Rules())
         for k in (1, 2):
             crowd(season, k, went, stayed)
@@ -78,11 +79,40 @@ def test_a_season_of_unknown_length_waits():
 def test_joining_at_episode_5_counts_from_5_on_only():
     season = Retention(Rules())
     crowd(season, 5, 80, 20)
-    curve = season.curve(6, LATER)
+    assert season.curve(6, LATER) is None
+    curve = season.estimates(6, LATER)
     assert [it.n for it in curve.steps] == [0, 0, 0, 0, 100]
     assert curve.steps[4].c == pytest.approx(0.8)
     assert curve.horizon_s == 0
-    assert curve.published(50)["n"] == [0, 0, 0, 0, 100]
+
+
+def test_a_curve_takes_50_viewers_behind_its_first_step():
+    for viewers, is_told in [(0, False), (3, False), (49, False), (50, True)]:
+        season = Retention(Rules())
+        crowd(season, 1, viewers, 0)
+        assert (season.curve(3, LATER) is not None) is is_told
+
+
+def test_a_later_step_of_fewer_than_50_is_told_as_if_nobody_was_there():
+    nobody, few, enough = Retention(Rules()), Retention(Rules()), Retention(Rules())
+    for season, viewers in [(nobody, 0), (few, 49), (enough, 50)]:
+        crowd(season, 1, 90, 10)
+        crowd(season, 2, viewers, 0)
+    unknown = few.curve(3, LATER)
+    assert unknown.steps[1] is NOTHING
+    assert unknown.h == pytest.approx((0.45, 0.5))
+    told = few.curve(3, LATER).published(50)
+    assert told == nobody.curve(3, LATER).published(50)
+    assert told["n"] == [100, 0]
+    assert enough.curve(3, LATER).published(50)["c"] == [0.9, 1.0]
+
+
+def test_the_gaps_of_fewer_than_50_who_went_on_are_not_told():
+    few, enough = Retention(Rules()), Retention(Rules())
+    crowd(few, 1, 49, 351)
+    crowd(enough, 1, 50, 350)
+    assert few.curve(2, LATER).published(50)["gap_cdf"][-2:] == [0.0, 1.0]
+    assert enough.curve(2, LATER).published(50)["gap_cdf"][1] == 1.0
 
 
 def test_waiting_for_a_weekly_episode_is_no_drop_out():

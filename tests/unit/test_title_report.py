@@ -153,6 +153,27 @@ def test_labels_are_told_by_what_they_are_given_and_what_they_make_of_it(shown):
     assert "New voices" not in shown(a_title(voices=None))
 
 
+def test_a_step_of_too_few_viewers_is_unknown_and_so_is_who_finishes(shown):
+    n = [1200, 700, 550, 500, 50, 50, 0]
+    title = a_title(**{"curve:1": hashes.curve(n=n)})
+    text = shown(title)
+    assert re.search(r"^ *7 +- +- +- +under 50", text, re.MULTILINE)
+    assert re.search(r"^ *6 +\S+ +\d+ %.* +- +50", text, re.MULTILINE)
+    assert "go on to the end from episode 1" not in text
+    assert "7: - to the next, - to the end" in html_page(build_report(title))
+
+
+def test_what_is_withheld_is_said_by_the_threshold_that_was_in_force(shown):
+    text = shown(a_title(least_viewers=80))
+    assert "multiples of 80" in text
+    assert not re.search(r"\b50 (viewers|starters)", text)
+
+
+def test_how_certain_a_group_is_told_as_the_least_that_it_can_be(shown):
+    hook = hashes.hook(certainty=0.9)
+    assert "at least 90 %" in shown(a_title(**{"hook:1:DE": hook}), country="DE")
+
+
 def test_a_country_shows_its_own_curve(shown):
     text = shown(a_title(), country="DE")
     assert re.search(r"^1 +█+▓*░* +90 % \(85-95 %\) +48 % +1,200", text, re.MULTILINE)

@@ -14,7 +14,7 @@ from scipy.special import betaincinv
 from streams.audience.travels import Standing, Travels, lead_low
 from streams.rules import Rules
 
-AT_HOME = Standing(0.50, 0.47, 0.53, 800)
+AT_HOME = Standing(0.50, 0.47, 0.53, 800, 800)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def travels() -> Travels:
 
 
 def there(h1: float, low: float, n: int = 120) -> Standing:
-    return Standing(h1, low, min(1.0, 2 * h1 - low), n)
+    return Standing(h1, low, min(1.0, 2 * h1 - low), n, n)
 
 
 def test_the_bound_of_the_difference_takes_the_uncertainty_of_both_sides():
@@ -47,8 +47,8 @@ def test_it_begins_once_when_it_is_shown_and_ends_once_when_it_is_no_longer_so(t
 def test_it_says_the_numbers_that_decided_it(travels):
     travels.decide("country", "KR", {"KR": AT_HOME, "US": there(0.58, 0.52)})
     assert travels.report() == [
-        {"to": "country", "value": "US", "h1": 0.58, "low": 0.52, "n": 100,
-         "home": 0.5, "home_high": 0.53}
+        {"to": "country", "value": "US", "h1": 0.5, "low": 0.181, "n": 100,
+         "home": 0.5, "home_high": 0.561}
     ]  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_countries_and_languages_are_judged_apart(travels):
 
 
 def test_nobody_hooked_at_home_is_no_reason_to_travel(travels):
-    nothing = Standing(0.0, 0.0, 0.0, 100)
+    nothing = Standing(0.0, 0.0, 0.0, 100, 100)
     assert travels.decide("country", "KR", {"KR": nothing, "US": nothing}) == []
 
 
@@ -96,7 +96,7 @@ def test_a_title_that_hooks_just_nine_tenths_seldom_seems_to_travel_and_a_better
     def estimate(truth: float, n: int) -> Standing:
         hooked = sum(rng.random() < truth for _ in range(n))
         low, high = (float(betaincinv(hooked + 0.5, n - hooked + 0.5, q)) for q in (0.05, 0.95))
-        return Standing(hooked / n, low, high, n)
+        return Standing(hooked / n, low, high, n, n)
 
     false = sum(lead_low(estimate(0.45, 150), estimate(0.50, 300), 0.9) >= 0 for _ in range(400))
     assert 0 < false <= 0.09 * 400
@@ -106,7 +106,7 @@ def test_a_title_that_hooks_just_nine_tenths_seldom_seems_to_travel_and_a_better
 
 SHARES = st.floats(0, 1)
 STANDINGS = st.builds(
-    lambda h1, down, up, n: Standing(h1, h1 * (1 - down), h1 + (1 - h1) * up, n),
+    lambda h1, down, up, n: Standing(h1, h1 * (1 - down), h1 + (1 - h1) * up, n, n),
     SHARES, SHARES, SHARES, st.integers(0, 200),
 )  # fmt: skip
 ROUNDS = st.lists(
