@@ -6,7 +6,6 @@ Run it with ``hookpoint worker``, or as any Faust app: ``faust -A streams.worker
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from config.settings import Settings
 from config.wrong import unknown_variables
 from streams.audience.title import Surroundings
 from streams.viewing.context import Context
-from streams.worker import metrics
+from streams.worker import garbage, metrics
 from streams.worker.agents import agents
 from streams.worker.audience_lanes import AudienceLanes, Audiences
 from streams.worker.audience_store import RedisAudienceStore
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 EVERY_S = 1.0
-GC_THRESHOLDS = (10_000, 3, 10_000)
-"""New objects, youngest collections and middle ones, between collections of each generation."""
 LOOK_EVERY_S = 0.2
 SWITCH_INTERVAL_S = 0.0005
 
@@ -127,12 +124,7 @@ class Worker:
         await self.patience(self.snapshot.refresh)
         await self.patience(self.peers.refresh)
         self.supervision.health.starting = ""
-        # The fold makes many short-lived objects and few cycles; full collections cost, and find
-        # nothing. All lanes stand still meanwhile, 1 ms per 1,000 objects that stay: often and few
-        # at a time, instead of 100 ms every few seconds.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        garbage.look_at_the_young_alone()
         # The thread that fetches would else wait 5 ms for its turn, at every step of a fetch.
         sys.setswitchinterval(SWITCH_INTERVAL_S)
 
@@ -242,6 +234,10 @@ def _tend(app: faust.App, worker: Worker) -> None:
     @app.task
     async def guard() -> None:
         await worker.guard.keep()
+
+    @app.task
+    async def tidy() -> None:
+        await garbage.look_at_all()
 
     @app.task
     async def be_seen() -> None:

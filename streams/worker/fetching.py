@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 PARTIAL_FETCH_WAIT_MS = 10
 """How long a broker may hold a fetch that leaves partitions out: they are not asked for meanwhile.
 """
+GATHER_MS = 20
+"""How long a broker lets records gather while they keep coming: each fetch makes slices, and one
+costs about a millisecond of a core however short it is."""
+GATHER_BYTES = 1 << 20
+"""As many need not gather any longer."""
+FLOWS_S = 0.2
+"""Records keep coming while the last ones came no longer ago than this."""
 PREFETCH_WAIT_S = 0.02
 """How long a fetch waits for partitions whose records are not taken yet, to ask for them too."""
 
@@ -32,7 +40,7 @@ class LeanRecords(fetcher.PartitionRecords):
 
 
 class PromptFetcher(fetcher.Fetcher):
-    """Asks for every partition as soon as it can be asked for.
+    """Asks for every partition as soon as it can be asked for, and for many records at once.
 
     A fetcher has one request on its way to each broker. One for some partitions only, which a
     broker that has nothing to say holds back, keeps the others from being read.
@@ -42,11 +50,23 @@ class PromptFetcher(fetcher.Fetcher):
         super().__init__(*args, **kwargs)
         self._prefetch_backoff: float = PREFETCH_WAIT_S
         self._longest_wait_ms: int = kwargs["fetch_max_wait_ms"]
+        self._news_at = -FLOWS_S
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        wait_ms = PARTIAL_FETCH_WAIT_MS if self._records else self._longest_wait_ms
+        wait_ms, least_bytes = self._longest_wait_ms, 1
+        if self._records:
+            wait_ms = PARTIAL_FETCH_WAIT_MS
+        elif time.monotonic() - self._news_at < FLOWS_S:
+            wait_ms, least_bytes = GATHER_MS, GATHER_BYTES
         self._fetch_max_wait_ms: int = min(wait_ms, self._longest_wait_ms)
+        self._fetch_min_bytes: int = least_bytes
         return super()._get_actions_per_node(assignment)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> Any:
+        has_news = await super()._proc_fetch_request(assignment, node_id, request)
+        if has_news:
+            self._news_at = time.monotonic()
+        return has_news
 
 
 def fetch_promptly() -> None:

@@ -41,9 +41,6 @@ DUE_AT_ONCE = 500
 ALL = 1 << 31
 DUE_WITHIN = 2000
 """Viewers whose timers are due within a slice; a slice with more of them is cut."""
-GATHER_S = 0.02
-"""Slices of a partition begin at least this far apart, unless many records wait: a slice costs
-about a millisecond of a core however short it is, and events that wait for a core wait longer."""
 WAITING = "waiting for records"
 MOST_CONFLICTS = 100
 """Lost races for one slice, one after the other, before it is a bug and not a race."""
@@ -86,7 +83,6 @@ class Lane:
     async def handle(self, records: Sequence[Any]) -> None:
         """Absorb a slice; whatever the world does meanwhile, exactly once."""
         started = time.monotonic()
-        self.free_at = started + GATHER_S
         if self._unsettled:
             await self.settle()
         mark = self.mark.offset

@@ -26,7 +26,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
-from streams.worker.fetching import PARTIAL_FETCH_WAIT_MS, PromptFetcher, Room
+from streams.worker.fetching import (
+    FLOWS_S,
+    GATHER_BYTES,
+    GATHER_MS,
+    PARTIAL_FETCH_WAIT_MS,
+    PromptFetcher,
+    Room,
+)
 from streams.worker.transport import (
     FETCH_WAIT_MS,
     ROOM_WITHIN_S,
@@ -259,6 +266,29 @@ async def test_only_a_fetch_for_every_partition_is_held_until_there_is_news(monk
     assert waits == [FETCH_WAIT_MS, PARTIAL_FETCH_WAIT_MS, FETCH_WAIT_MS]
 
 
+async def test_while_records_keep_coming_they_gather_at_the_broker_for_a_moment(monkeypatch):
+    async def answer(self, *_):
+        return self.has_news
+
+    asked = "_fetch_max_wait_ms", "_fetch_min_bytes"
+    monkeypatch.setattr(Fetcher, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(
+        Fetcher, "_get_actions_per_node", lambda self, _: [getattr(self, it) for it in asked]
+    )
+    monkeypatch.setattr(Fetcher, "_proc_fetch_request", answer)
+    prompt = PromptFetcher(fetch_max_wait_ms=FETCH_WAIT_MS)
+    prompt._records = {}
+    for prompt.has_news, wait_ms, least_bytes in (
+        (False, FETCH_WAIT_MS, 1),
+        (True, GATHER_MS, GATHER_BYTES),
+        (False, GATHER_MS, GATHER_BYTES),
+    ):
+        await prompt._proc_fetch_request(None, 0, None)
+        assert prompt._get_actions_per_node(None) == [wait_ms, least_bytes]
+    prompt._news_at -= FLOWS_S
+    assert prompt._get_actions_per_node(None) == [FETCH_WAIT_MS, 1]
+
+
 # -- what this leans on ----------------------------------------------------------------------------
 def parameters(of):
     return [name for name in inspect.signature(of).parameters if name != "self"]
@@ -303,7 +333,9 @@ def test_aiokafka_leaves_out_partitions_whose_records_are_not_taken_and_sends_on
     actions = inspect.getsource(Fetcher._get_actions_per_node)
     assert "if tp in self._records:" in actions, "PromptFetcher knows a partial fetch by it"
     assert "elif node_id in self._in_flight:" in actions, "PromptFetcher may not be needed any more"
-    assert re.search(r"FetchRequest\(\s*self\._fetch_max_wait_ms", actions), "the wait moved"
+    told = r"FetchRequest\(\s*self\._fetch_max_wait_ms,\s*self\._fetch_min_bytes"
+    assert re.search(told, actions), "the wait moved"
+    assert inspect.iscoroutinefunction(Fetcher._proc_fetch_request)
     assert "backoff=self._prefetch_backoff" in inspect.getsource(Fetcher)
     started = inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "self._fetcher = Fetcher(" in started, "PromptFetcher is not what a consumer makes"
