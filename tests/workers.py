@@ -200,6 +200,8 @@ class WorkerProcess:
         try:
             code = self.process.wait(within_s)
         except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it then says where every thread stands
+            self.process.wait()
             raise AssertionError(
                 f"still there {within_s:g} s after SIGTERM\n{self.tail()}"
             ) from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import orjson
 import pytest
 import redis
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from players import an_event
 from prometheus_client.parser import text_string_to_metric_families
@@ -75,6 +75,13 @@ class Place:
             return not answer["topics"][0]["error_code"]
 
         wait_until("the topic to be made again", made)
+        wait_until("the old records to be gone", lambda: not any(self.ends().values()))
+
+    def ends(self):
+        """The broker that leads a partition may take records for the old topic a moment longer."""
+        places = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
+        with closing(KafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap)) as consumer:
+            return consumer.end_offsets(places)
 
 
 @contextmanager
@@ -102,6 +109,7 @@ def apache_place(apache_stack, tmp_path):
 def ends_with_a_word(worker):
     """The one critical line of a worker that ends by itself; nothing else may distract from it."""
     assert worker.process.wait(ENDS_WITHIN_S) == FAILED, worker.tail()
+    assert all(it.startswith("{") for it in worker.log.splitlines()), worker.tail()
     lines = [orjson.loads(it) for it in worker.log.splitlines()]
     (line,) = [it for it in lines if it["level"] == "critical"]
     assert "Traceback" not in worker.log, worker.tail()
