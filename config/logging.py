@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Renderer = Callable[[Any, str, EventDict], str]
 
+log = structlog.get_logger()
+
 # They tell at INFO what a healthy worker does all day: fetching, joining, starting services.
 CHATTY = ("aiokafka", "asyncio", "faust", "kafka", "mode", "streams.worker.transport")
 
@@ -99,6 +101,30 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
+    )
+
+
+def log_what_nobody_catches() -> None:
+    """Let warnings, and errors of threads and destructors, be lines of the log like all others.
+
+    Python prints them as they are: not in the log's format, and with whatever secret is in them.
+    """
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _of_a_thread
+    sys.unraisablehook = _of_a_destructor
+
+
+def _of_a_thread(found: threading.ExceptHookArgs) -> None:
+    if found.exc_type is SystemExit or found.exc_value is None:
+        return
+    name = found.thread.name if found.thread else "?"
+    log.error("a thread has failed", thread=name, exc_info=found.exc_value)
+
+
+def _of_a_destructor(found: sys.UnraisableHookArgs) -> None:
+    where = found.err_msg or "ignored"
+    log.error(
+        "an error came too late", where=f"{where}: {found.object!r}", exc_info=found.exc_value
     )
 
 

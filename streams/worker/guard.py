@@ -205,9 +205,17 @@ class Guard:
         return error
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._client is not None:
-            client, self._client = self._client, None
+        """Let go of the connection; nobody waits for it.
+
+        Closing joins a thread of the client's without a limit, and while that still reads or
+        connects the two get in each other's way.
+        """
+        client, self._client = self._client, None
+        if client is not None:
+            threading.Thread(target=self._end, args=(client,), name="guard", daemon=True).start()
+
+    def _end(self, client: Any) -> None:
+        with self._asking, contextlib.suppress(KafkaError, OSError):
             client.close()
 
 

@@ -16,6 +16,7 @@ import structlog
 from mode import Worker as ModeWorker
 from redis.exceptions import RedisError
 
+from config.logging import log_what_nobody_catches
 from config.wrong import WrongSettingError
 from streams.worker.publisher import BrokerAway
 from streams.worker.store import StoreAway
@@ -36,6 +37,7 @@ WRONG_SETTING = 2
 def run() -> None:
     """Start the app and block until SIGINT or SIGTERM, or until it fails."""
     faulthandler.enable()  # a crash of a library in C says where it was
+    log_what_nobody_catches()
     from streams.worker.app import app, worker  # noqa: PLC0415 - its settings are read on import
 
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -73,3 +75,34 @@ def test_an_offset_that_the_log_holds_or_that_comes_next_is_read_from(wanted):
 )
 def test_a_broker_that_gives_no_ids_is_taken_as_it_is(given, kept):
     assert _id(given) == kept
+
+
+class Client:
+    """Takes its time to close."""
+
+    def __init__(self):
+        self.may_close, self.closed = threading.Event(), threading.Event()
+
+    def close(self):
+        self.may_close.wait(30)
+        self.closed.set()
+
+
+def test_a_client_that_does_not_close_holds_nobody_up():
+    guard, _ = a_guard()
+    client = guard._client = Client()
+    guard.close()
+    guard.close()
+    assert not client.closed.is_set()
+    client.may_close.set()
+    assert client.closed.wait(30)
+
+
+def test_a_client_is_not_closed_while_a_question_is_on_its_way():
+    guard, _ = a_guard()
+    client = guard._client = Client()
+    client.may_close.set()
+    with guard._asking:
+        guard.close()
+        assert not client.closed.is_set()
+    assert client.closed.wait(30)

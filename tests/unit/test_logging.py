@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
+import threading
+import warnings
 
+import orjson
 import pytest
 import structlog
 from pydantic import SecretStr
 
-from config.logging import SAME_AGAIN_AFTER_S, FewWords, configure_logging, hush_libraries, masker
+from config.logging import (
+    SAME_AGAIN_AFTER_S,
+    FewWords,
+    configure_logging,
+    hush_libraries,
+    log_what_nobody_catches,
+    masker,
+)
 from config.settings import KafkaSecurity, Settings
 from streams.worker.store import Fenced
 
@@ -111,6 +123,39 @@ def test_our_own_lines_all_pass(capfd):
     out = capfd.readouterr().err
     assert out.count('"again"') == 5
     assert out.count('"again and again"') == 1
+
+
+class EndsBadly:
+    def __del__(self):
+        raise ValueError("swordfish")
+
+
+@pytest.fixture
+def hooks(monkeypatch):
+    """As they were, afterwards."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    yield
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("configured", "hooks")
+def test_what_nobody_catches_is_in_the_log_without_secrets(capfd):
+    configure_logging(Settings(log_format="json", redis_url="redis://:swordfish@127.0.0.1/0"))
+    log_what_nobody_catches()
+    thread = threading.Thread(target=int, args=("swordfish",), name="reader")
+    thread.start()
+    thread.join()
+    EndsBadly()
+    gc.collect()
+    warnings.showwarning("swordfish is old", DeprecationWarning, "file.py", 1)
+    out = capfd.readouterr().err
+    assert "swordfish" not in out
+    lines = [orjson.loads(it) for it in out.splitlines()]
+    assert [it["event"] for it in lines[:2]] == ["a thread has failed", "an error came too late"]
+    assert lines[0]["thread"] == "reader"
+    assert "ValueError" in lines[0]["exception"]
+    assert "is old" in lines[2]["event"]
 
 
 @pytest.mark.usefixtures("configured")
