@@ -19,6 +19,7 @@ from hookpoint.bench.bars import progress
 from hookpoint.bench.catalogue import know_titles
 from hookpoint.bench.crowd import CrowdOptions, catalogue_of, viewer_name
 from hookpoint.bench.facts import facts
+from hookpoint.bench.latency_capacity import PROBES_PER_S, STEPS, TRY_S, attempt, sustained
 from hookpoint.bench.latency_load import TITLES
 from hookpoint.bench.latency_probes import FACTS, TITLE, probe_name
 from hookpoint.bench.latency_watch import KafkaWatch, RedisWatch
@@ -67,7 +68,7 @@ class LatencyOptions:
     viewers: int = 20_000
     """All of them watch, so each sends an event every ``viewers / rate`` seconds."""
     backlog: int = 200_000
-    """Events by which the capacity is measured."""
+    """Events that are worked off first: no live stream is faster."""
     seed: int = 7
 
 
@@ -100,9 +101,9 @@ class LatencyResult:
     options: LatencyOptions
     facts: dict[str, Any]
     capacity: float
-    """Events per second."""
+    """Events per second of a live stream that the worker keeps up with."""
     backlog: Work | None
-    """How the capacity was measured; None if it was given."""
+    """A backlog of the same viewers, worked off; None if the capacity was given."""
     points: Sequence[LoadPoint]
 
 
@@ -135,7 +136,8 @@ def _viewers(options: LatencyOptions) -> Iterator[str]:
     """All that may have keys. Each load begins a probe more than it has time for."""
     yield from map(viewer_name, range(options.viewers))
     each = options.probes_per_s * (options.warm_s + options.seconds) * PROBES_MARGIN
-    yield from map(probe_name, range(int(each + 2) * len(options.shares)))
+    tried = 0 if options.capacity else STEPS * int(PROBES_PER_S * TRY_S * PROBES_MARGIN + 2)
+    yield from map(probe_name, range(tried + int(each + 2) * len(options.shares)))
 
 
 class _LoadProcess:
@@ -209,7 +211,7 @@ class _Bench:
             backlog = None
             if options.capacity is None:
                 backlog = self._work_off(worker)
-                capacity = backlog.per_second
+                capacity = self._sustained(worker, backlog.per_second)
             else:
                 capacity = options.capacity
                 self._marks.wait(worker.check, DRAIN_WITHIN_S)
@@ -228,10 +230,29 @@ class _Bench:
         }
 
     def _work_off(self, worker: RunningWorker) -> Work:
-        with progress(self._console, "measuring the capacity", self._marks.goal) as told:
+        with progress(self._console, "working off a backlog", self._marks.goal) as told:
             work = Watch(self._marks, self._client, [worker], told).run()
-        self._console.print(f"Capacity: {work.per_second:,.0f} events/s", highlight=False)
+        self._console.print(f"Backlog: {work.per_second:,.0f} events/s", highlight=False)
         return work
+
+    def _sustained(self, worker: RunningWorker, upper: float) -> float:
+        with progress(self._console, "measuring the capacity", STEPS) as told:
+            tries: list[float] = []
+
+            def behind(rate: float) -> float:
+                self._load.begin(**attempt(rate))
+                self._sent(self._load.answer()["last_offsets"])
+                left = self._marks.goal - self._marks.absorbed()
+                self._marks.wait(worker.check, DRAIN_WITHIN_S)
+                tries.append(rate)
+                told(len(tries))
+                return left
+
+            capacity = sustained(upper, behind)
+        if not capacity:
+            raise StackError(f"the worker keeps up with none of {sorted(tries)} events/s")
+        self._console.print(f"Capacity: {capacity:,.0f} events/s", highlight=False)
+        return capacity
 
     def _point(self, worker: RunningWorker, share: float, rate: float) -> LoadPoint:
         options, process = self._options, psutil.Process(worker.process.pid)

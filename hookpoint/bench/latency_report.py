@@ -50,8 +50,10 @@ def table(result: LatencyResult) -> Table:
 def title(result: LatencyResult) -> str:
     """What the figures hold for."""
     servers, options = result.facts["servers"], result.options
+    backlog = f" ({result.backlog.per_second:,.0f} of a backlog)" if result.backlog else ""
     return (
-        f"Latency at {result.capacity:,.0f} events/s capacity, {options.viewers:,} viewers, "
+        f"Latency; capacity {result.capacity:,.0f} events/s of a live stream{backlog}, "
+        f"{options.viewers:,} viewers, "
         f"{options.seconds:g} s each; {servers['broker']}, {servers['redis']}"
     )
 

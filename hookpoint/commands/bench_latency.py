@@ -25,12 +25,16 @@ def latency(  # noqa: PLR0913 - one argument per option
     ] = None,
     capacity: Annotated[
         float | None,
-        typer.Option(min=1, help="Events per second.", show_default="measured by a backlog"),
+        typer.Option(
+            min=1, help="Events per second.", show_default="the most that is kept up with"
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Measured seconds of each load.")] = 30.0,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds before those.")] = 5.0,
     viewers: Annotated[int, typer.Option(min=100, help="All of them watch.")] = 20_000,
-    backlog: Annotated[int, typer.Option(min=1000, help="Events for the capacity.")] = 200_000,
+    backlog: Annotated[
+        int, typer.Option(min=1000, help="Events that are worked off before.")
+    ] = 200_000,
     probes: Annotated[float, typer.Option(min=0.5, max=500, help="Timed events a second.")] = 50.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same crowd.")] = 7,
     json_out: Output = None,
