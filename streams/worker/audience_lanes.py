@@ -20,10 +20,11 @@ from streams.audience.title import NEVER, TitleAudience, day_of
 from streams.audience.wire import dump_out, dump_parts, load
 from streams.events import Reject
 from streams.worker import metrics
+from streams.worker.attempts import insist
 from streams.worker.audience_store import Rank, TitleWrite
 from streams.worker.decoding import dead_letter
-from streams.worker.lane import MOST_CONFLICTS, WAITING
-from streams.worker.store import Conflict, Mark, Source, Timers
+from streams.worker.lane import WAITING
+from streams.worker.store import Mark, Source, Timers
 from streams.worker.transport import SLICES_AHEAD
 
 if TYPE_CHECKING:
@@ -189,21 +190,14 @@ class AudienceLane:
         return Batch(titles, Mark(records[-1].offset, clock_ms), letters)
 
     async def _insist(self, names: Sequence[str], batch: Batch) -> None:
-        """Try until it is done: outages are waited out, lost races for a title run again.
+        """Try until it is done.
 
         Raises:
             Fenced: the partition is not ours any more.
         """
-        for _ in range(MOST_CONFLICTS):
-            try:
-                await self._shared.retry(self._attempt, names, batch)
-            except Conflict:
-                metrics.CONFLICTS.inc()
-                await self._shared.retry(self._shared.store.still_ours, self.source)
-            else:
-                self.mark = batch.mark
-                return
-        raise RuntimeError(f"{self.name}: {MOST_CONFLICTS} conflicts over one batch")
+        shared = self._shared
+        await insist(shared.retry, shared.store, [self.source], self._attempt, names, batch)
+        self.mark = batch.mark
 
     async def _attempt(self, names: Sequence[str], batch: Batch) -> None:
         timers: dict[str, int] = {}

@@ -146,7 +146,7 @@ class CatalogueStore:
     async def curves(self, titles: Sequence[str]) -> list[dict[bytes, bytes]]:
         """What ``engagement:{title}`` holds for each title."""
         commands = [("HGETALL", self._keys.engagement(title)) for title in titles]
-        answers = await self._store.ask(commands, forgiving=True)
+        answers = await self._store.ask(commands, told=("WRONGTYPE",))
         for title, answer in zip(titles, answers, strict=True):
             if isinstance(answer, Exception):
                 log.warning("curves left out", title=title, error=str(answer))

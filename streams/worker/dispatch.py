@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from streams.worker import metrics
+from streams.worker.group_commit import GroupCommit
 from streams.worker.lane import Lane, Shell
 from streams.worker.store import Mark, Source
 
@@ -128,6 +129,7 @@ class ViewerLanes:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self._commit = GroupCommit(shell)
         self.ready, self.most = shell.ready, min(shell.settings.slice_max, MERGED_MOST)
 
     async def claim(self, sources: Sequence[Source]) -> dict[Source, Mark]:
@@ -138,7 +140,7 @@ class ViewerLanes:
 
     def lane(self, source: Source, mark: Mark) -> Lane:
         """See ``Lanes.lane``."""
-        return Lane(self._shell, source, mark)
+        return Lane(self._shell, source, mark, self._commit)
 
     def clear(self) -> None:
         """See ``Lanes.clear``."""

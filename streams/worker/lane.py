@@ -12,38 +12,32 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_right
-from contextlib import contextmanager
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.signals import REFUSED, reject_of
-from streams.viewing.public import write_of
 from streams.viewing.timers import NEVER
 from streams.worker import metrics
+from streams.worker.attempts import fences_counted, insist
 from streams.worker.decoding import Decoded, decode_slice
-from streams.worker.store import NO_TIMERS, Conflict, Fenced, Mark, Source, Timers
+from streams.worker.group_commit import DUE_AT_ONCE, GroupCommit, Part, on_the_way, write
+from streams.worker.store import NO_TIMERS, Mark, Source, Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Sequence
     from typing import Any
 
     from config.settings import Settings
-    from streams.signals import Out
     from streams.viewing.context import Context
     from streams.viewing.viewer import Viewer
     from streams.worker.cache import Cache, Entry
     from streams.worker.curves import Curves
     from streams.worker.publisher import Publisher
-    from streams.worker.store import Due, Store
+    from streams.worker.store import Due, Moved, Store
 
-DUE_AT_ONCE = 500
-"""Viewers whose timers are looked at in one go, where no records are."""
 ALL = 1 << 31
 DUE_WITHIN = 2000
 """Viewers whose timers are due within a slice; a slice with more of them is cut."""
 WAITING = "waiting for records"
-MOST_CONFLICTS = 100
-"""Lost races for one slice, one after the other, before it is a bug and not a race."""
 
 
 class Shell(NamedTuple):
@@ -65,8 +59,11 @@ class Shell(NamedTuple):
 class Lane:
     """One source partition."""
 
-    def __init__(self, shell: Shell, source: Source, mark: Mark) -> None:
+    def __init__(
+        self, shell: Shell, source: Source, mark: Mark, commit: GroupCommit | None = None
+    ) -> None:
         self._shell = shell
+        self._commit = commit or GroupCommit(shell)
         self.source = source
         self.name = f"{source[0]}/{source[1]}"
         self.mark = mark
@@ -94,7 +91,7 @@ class Lane:
         metrics.SLICES.inc()
         metrics.CLOCK.labels(self.name).set(self.mark.clock_ms / 1000)
         metrics.SLICE_SECONDS.observe(time.monotonic() - started)
-        self._now(WAITING)
+        self.now(WAITING)
 
     async def _take(self, records: Sequence[Any]) -> Sequence[Any]:
         """Absorb records from the first on; returns those that are left for another time."""
@@ -111,7 +108,9 @@ class Lane:
         clock_ms = decoded.time.clock_ms
         still_live = self.mark.live and clock_ms == self.mark.clock_ms
         after = Mark(decoded.last, clock_ms, decoded.live or still_live)
-        due = await self._insist(self._attempt, decoded, [it.viewer for it in inner], after)
+        due = await self._commit.absorb(
+            Part(self, decoded, tuple(it.viewer for it in inner), after)
+        )
         self.mark = after
         self._quiet_since, self._clock_then = time.monotonic(), clock_ms
         if due:
@@ -126,106 +125,25 @@ class Lane:
     async def _inner(self, until_ms: int) -> list[Due]:
         if until_ms < self._next_due_ms:
             return []
-        self._now("reading timers from Redis")
+        self.now("reading timers from Redis")
         due: list[Due] = await self._shell.retry(self._due, until_ms, DUE_WITHIN)
         return due
 
     async def _due(self, until_ms: int, most: int) -> list[Due]:
-        with _fences_counted():
+        with fences_counted():
             return await self._shell.store.due(self.source, until_ms, most)
 
-    def _now(self, doing: str) -> None:
+    def now(self, doing: str) -> None:
         """Say what comes next, for whoever wonders what this lane is waiting for."""
         self.doing, self.doing_since = doing, time.monotonic()
 
-    async def _insist(self, attempt: Callable[..., Any], *args: Any) -> list[Due]:
-        """Try until it is done: outages are waited out, lost races for a viewer run again.
+    def change(
+        self, mark: Mark, entries: Sequence[Entry], looked_at: Container[str]
+    ) -> tuple[Timers, list[int]]:
+        """What a new mark changes of the index of timers, and when to look at each entry next.
 
-        Raises:
-            Fenced: the partition is not ours any more.
+        The index is set for those ``looked_at``, else brought forward.
         """
-        for _ in range(MOST_CONFLICTS):
-            try:
-                due: list[Due] = await self._shell.retry(attempt, *args)
-            except Conflict:
-                metrics.CONFLICTS.inc()
-                await self._shell.retry(self._still_ours)
-            else:
-                return due
-        raise RuntimeError(f"{self.name}: {MOST_CONFLICTS} conflicts over one slice")
-
-    async def _still_ours(self) -> None:
-        with _fences_counted():
-            await self._shell.store.still_ours(self.source)
-
-    async def _attempt(self, decoded: Decoded, inner: Sequence[str], after: Mark) -> list[Due]:
-        self._now("reading titles and their curves from Redis")
-        await self._shell.curves.await_titles(decoded.titles)
-        await self._shell.curves.refresh(decoded.titles)
-        self._now("reading viewers from Redis")
-        names = list(dict.fromkeys([*decoded.viewers, *inner]))
-        async with self._shell.cache.borrowed(names) as entries:
-            # A record may set off more than what its own title decides: timers, counts of streaks.
-            await self._shell.curves.refresh(_on_the_way(entries))
-            applied, refused = self._fold(decoded, entries)
-            await self._write(entries)
-            due_out = self._outs(
-                entries,
-                # What timers say after the last record is for when the mark has moved there.
-                lambda out: decoded.first <= out.offset < decoded.last + (not out.due_ms),
-            )
-            outs = [pair for pair in due_out if pair[1].topic != REFUSED]
-            letters = [
-                decoded.letter(out.offset, reject_of(out))
-                for _, out in due_out
-                if out.topic == REFUSED
-            ]
-            self._now("publishing to Kafka")
-            await self._shell.publisher.publish(outs, decoded.rejects + letters)
-            due = await self._move(after, entries, set(inner))
-        metrics.EVENTS.inc(applied)
-        metrics.TIMERS.inc(len(inner))
-        metrics.REPEATED.inc(sum(map(len, decoded.viewers.values())) - applied - refused)
-        return due
-
-    def _fold(self, decoded: Decoded, entries: list[Entry]) -> tuple[int, int]:
-        """Events that were applied, and events that were refused."""
-        context = self._shell.context()._replace(passed=decoded.time.passed)
-        source, mark = self.name, self.mark.offset
-        applied = refused = 0
-        for entry in entries:
-            viewer = entry.viewer
-            viewer.forget_sent(source, mark)
-            new, wrong = viewer.absorb_all(source, decoded.viewers.get(viewer.name, ()), context)
-            applied, refused = applied + new, refused + wrong
-            if viewer.due_ms <= decoded.time.before_last_ms:
-                viewer.after(source, viewer.marks.get(source, -1))
-                viewer.fire(decoded.time.before_last_ms, context)
-        return applied, refused
-
-    async def _write(self, entries: Sequence[Entry]) -> None:
-        context = self._shell.context()
-        touched = [entry.viewer for entry in entries if entry.viewer.touched]
-        writes = [write_of(viewer, context) for viewer in touched]
-        self._now("writing viewers to Redis")
-        with _fences_counted():
-            await self._shell.store.write(writes, self.source)
-        for viewer in touched:
-            viewer.version += 1
-            viewer.written()
-
-    def _outs(
-        self, entries: Sequence[Entry], wanted: Callable[[Out], bool]
-    ) -> list[tuple[str, Out]]:
-        return [
-            (entry.viewer.name, out)
-            for entry in entries
-            for out in entry.viewer.outbox
-            if out.source == self.name and wanted(out)
-        ]
-
-    async def _move(self, mark: Mark, entries: Sequence[Entry], looked_at: set[str]) -> list[Due]:
-        """Move the mark; the index of timers is set for those looked at, else brought forward."""
         lower, put, drop = {}, {}, []
         times = [self._next_look(entry.viewer, mark, 0) for entry in entries]
         for entry, time_ms in zip(entries, times, strict=True):
@@ -236,12 +154,21 @@ class Lane:
                     drop.append(entry.viewer.name)
             elif time_ms < min(entry.indexed_ms(self.name), NEVER):
                 lower[entry.viewer.name] = time_ms
-        due = await self._move_mark(mark, Timers(lower, put, drop))
+        return Timers(lower, put, drop), times
+
+    def changed(
+        self,
+        entries: Sequence[Entry],
+        times: Sequence[int],
+        looked_at: Container[str],
+        moved: Moved,
+    ) -> None:
+        """The store has what ``change`` said."""
+        self._learn_next(moved)
         for entry, time_ms in zip(entries, times, strict=True):
             looked = entry.viewer.name in looked_at
             known_ms = NEVER if looked else entry.indexed_ms(self.name)
             entry.indexed(self.name, min(known_ms, time_ms))
-        return due
 
     def _next_look(self, viewer: Viewer, mark: Mark, told_ms: int) -> int:
         """When to look at a viewer again, in ms.
@@ -265,11 +192,14 @@ class Lane:
         return min([viewer.due_ms, *waiting])
 
     async def _move_mark(self, mark: Mark, timers: Timers) -> list[Due]:
-        self._now("moving the mark in Redis")
-        with _fences_counted():
+        self.now("moving the mark in Redis")
+        with fences_counted():
             moved = await self._shell.store.move_mark(self.source, mark, timers, DUE_AT_ONCE)
-        self._next_due_ms = min([moved.next_ms, *(it.due_ms for it in moved.due[:1])])
+        self._learn_next(moved)
         return moved.due
+
+    def _learn_next(self, moved: Moved) -> None:
+        self._next_due_ms = min([moved.next_ms, *(it.due_ms for it in moved.due[:1])])
 
     # -- timers --------------------------------------------------------------------------------
     async def settle(self) -> None:
@@ -299,7 +229,7 @@ class Lane:
         self.mark = mark
         if due:
             await self._fire(due)
-        self._now(WAITING)
+        self.now(WAITING)
 
     async def _look(self, mark: Mark) -> list[Due]:
         return await self._move_mark(mark, NO_TIMERS)
@@ -311,21 +241,30 @@ class Lane:
                 # Whole milliseconds only: what goes out stays in order of time, then of viewers.
                 until = max(due[0].due_ms, due[-1].due_ms - 1)
                 due = await self._shell.retry(self._due, until, ALL)
-            due = await self._insist(self._attempt_timers, [it.viewer for it in due], until)
+            shell, names = self._shell, [it.viewer for it in due]
+            due = await insist(
+                shell.retry, shell.store, [self.source], self._attempt_timers, names, until
+            )
 
     async def _attempt_timers(self, names: Sequence[str], until: int) -> list[Due]:
-        self._now("reading viewers whose timers are due from Redis")
+        self.now("reading viewers whose timers are due from Redis")
         async with self._shell.cache.borrowed(names) as entries:
-            await self._shell.curves.refresh(_on_the_way(entries))
+            await self._shell.curves.refresh(on_the_way(entries))
             context = self._shell.context()
             for entry in entries:
                 entry.viewer.after(self.name, self.mark.offset)
                 entry.viewer.fire(until, context)
-            await self._write(entries)
-            outs = self._outs(
-                entries, lambda out: 0 < out.due_ms <= until and out.offset == self.mark.offset
-            )
-            self._now("publishing to Kafka")
+            self.now("writing viewers to Redis")
+            await write(self._shell, entries, [self])
+            outs = [
+                (entry.viewer.name, out)
+                for entry in entries
+                for out in entry.viewer.outbox
+                if out.source == self.name
+                and 0 < out.due_ms <= until
+                and out.offset == self.mark.offset
+            ]
+            self.now("publishing to Kafka")
             await self._shell.publisher.publish(outs, ())
             more = await self._reindex(entries, until)
         metrics.TIMERS.inc(len(names))
@@ -341,20 +280,3 @@ class Lane:
             entry.indexed(self.name, at)
             entry.viewer.forget_sent(self.name, self.mark.offset, told_ms)
         return due
-
-
-@contextmanager
-def _fences_counted() -> Iterator[None]:
-    try:
-        yield
-    except Fenced:
-        metrics.FENCED.inc()
-        raise
-
-
-def _on_the_way(entries: Iterable[Entry]) -> set[str]:
-    """Titles of which the viewers have begun a season."""
-    titles: set[str] = set()
-    for entry in entries:
-        titles.update(map(itemgetter(0), entry.viewer.journeys))
-    return titles

@@ -128,17 +128,22 @@ class RedisClient:
         """What to look at on a new connection; it may be to another server than before."""
 
     # -- asking ----------------------------------------------------------------------------------
-    async def run(self, script: Script, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run one script many times; load it where a server does not know it (yet or any more)."""
-        answers = await self.ask(commands)
+    async def run(
+        self, script: Script, commands: Sequence[tuple[Any, ...]], told: tuple[str, ...] = ()
+    ) -> list[Any]:
+        """Run one script many times; load it where a server does not know it (yet or any more).
+
+        Errors that begin with one of the words ``told`` are answers.
+        """
+        answers = await self.ask(commands, told=told)
         unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
             await self._load_script(script)
-            again = await self.ask([commands[i] for i in unknown])
+            again = await self.ask([commands[i] for i in unknown], told=told)
             for i, answer in zip(unknown, again, strict=True):
                 answers[i] = answer
         for answer in answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, NoScriptError):
                 raise outage(answer)
         return answers
 
@@ -153,13 +158,13 @@ class RedisClient:
             raise outage(error) from error
 
     async def ask(
-        self, commands: Sequence[tuple[Any, ...]], *, forgiving: bool = False
+        self, commands: Sequence[tuple[Any, ...]], *, told: tuple[str, ...] = ()
     ) -> list[Any]:
         """Answers to a pipeline of commands, in order.
 
         Args:
             commands: what to ask.
-            forgiving: a key of the wrong type is an answer, not an error.
+            told: how errors begin that are answers.
 
         Raises:
             StoreAway: an outage; any of them may have been carried out.
@@ -176,7 +181,7 @@ class RedisClient:
             answers = _as_clients_read(self._redis, commands, answers)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, NoScriptError):
-                if forgiving and str(answer).startswith("WRONGTYPE"):
+                if told and str(answer).startswith(told):
                     continue
                 raise outage(answer)
         return answers

@@ -6,7 +6,7 @@ import uuid
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import MovedError, ResponseError
+from redis.exceptions import MovedError
 
 from streams.keys import Keys
 from streams.viewing.timers import NEVER
@@ -18,6 +18,7 @@ from streams.worker.store import (
     Due,
     Fenced,
     Mark,
+    Move,
     Moved,
     Source,
     StoreAway,
@@ -68,16 +69,16 @@ class RedisStore(RedisClient):
         commands = [("HMGET", self._keys.viewer(v).state, *STATE_FIELDS) for v in viewers]
         return [_stored(answer) for answer in await self.ask(commands)]
 
-    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
+    async def write(self, writes: Sequence[Write], sources: Sequence[Source] = ()) -> None:
         """See ``Store.write``."""
         UNMARKED.set(self.boots)
         commands = [self._write_command(write) for write in writes]
-        claim = self._claims.get(source) if source else None
-        if source and claim:
-            commands.append(("HGET", self._keys.mark(self._group, *source), "token"))
+        held = [(source, self._claims[source]) for source in sources if source in self._claims]
+        commands += [("HGET", self._keys.mark(self._group, *it), "token") for it, _ in held]
         answers = await self.run(self._write, commands)
-        if source and claim:
-            _hold(source, claim, answers.pop())
+        for (source, claim), token in zip(held, answers[len(writes) :], strict=True):
+            _hold(source, claim, token)
+        answers = answers[: len(writes)]
         refused = [w for w, answer in zip(writes, answers, strict=True) if answer != b"ok"]
         if refused:
             await self._settle(refused)
@@ -151,26 +152,39 @@ class RedisStore(RedisClient):
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
         """See ``Store.move_mark``."""
+        return (await self.move_marks([Move(source, mark, timers)], most))[0]
+
+    async def move_marks(self, moves: Sequence[Move], most: int) -> list[Moved]:
+        """See ``Store.move_marks``."""
         if UNMARKED.get() not in {None, self.boots}:
             raise StoreAway("Redis was started again since it was told what the mark stands for")
+        commands = [self._move_command(move, most) for move in moves]
+        answers = await self.run(self._mark, commands, told=tuple(REFUSALS))
+        found, refused = [], []
+        for (source, *_), answer in zip(moves, answers, strict=True):
+            if isinstance(answer, Exception):
+                refused.append(_refusal(source, answer))
+                continue
+            if source in self._claims:
+                self._claims[source].step += 1
+            due, after = answer
+            found.append(Moved(_dues(due), int(float(after)) if after else NEVER))
+        if refused:
+            raise refused[0]
+        UNMARKED.set(None)
+        return found
+
+    def _move_command(self, move: Move, most: int) -> tuple[Any, ...]:
+        source, mark, timers = move
         claim = self._claims.get(source)
         token, step = (claim.token, claim.step) if claim else ("", 0)
-        command = (
+        return (
             "EVALSHA", self._mark.sha, 2,
             self._keys.mark(self._group, *source), self._keys.due(self._group, *source),
             token, step, mark.offset, mark.clock_ms, int(mark.live), most,
             len(timers.lower), len(timers.put),
             *_pairs(timers.lower), *_pairs(timers.put), *timers.drop,
         )  # fmt: skip
-        try:
-            (answer,) = await self.run(self._mark, [command])
-        except ResponseError as error:
-            raise _refusal(source, error) from error
-        if claim:
-            claim.step = step + 1
-        UNMARKED.set(None)
-        due, after = answer
-        return Moved(_dues(due), int(float(after)) if after else NEVER)
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""
@@ -232,7 +246,7 @@ def _number(token: bytes | None) -> int:
     return int((token or b"0:").partition(b":")[0])
 
 
-def _refusal(source: Source, error: ResponseError) -> Exception:
+def _refusal(source: Source, error: Exception) -> Exception:
     word, _, detail = str(error).partition(" ")
     if word not in REFUSALS:
         return error

@@ -78,6 +78,14 @@ class Timers(NamedTuple):
 NO_TIMERS = Timers({}, {}, ())
 
 
+class Move(NamedTuple):
+    """A mark, and timers, of one source that move on together."""
+
+    source: Source
+    mark: Mark
+    timers: Timers
+
+
 class Store(Protocol):
     """What the worker asks of a store. Every method raises ``StoreAway`` in an outage."""
 
@@ -85,15 +93,16 @@ class Store(Protocol):
         """State of each viewer, version 0 for one that is not known."""
         ...
 
-    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
+    async def write(self, writes: Sequence[Write], sources: Sequence[Source] = ()) -> None:
         """Apply each write if the store still holds the version that it names.
 
         Args:
             writes: viewers' changes.
-            source: what they come from: whoever lost it is told here, before it publishes anything.
+            sources: what they come from: whoever lost one is told here, before it publishes
+                anything.
 
         Raises:
-            Fenced: another has claimed the source since we did; what could be written is.
+            Fenced: another has claimed a source since we did; what could be written is.
             Conflict: naming the viewers that had moved on; the other writes are applied.
         """
         ...
@@ -138,6 +147,14 @@ class Store(Protocol):
         """
         ...
 
+    async def move_marks(self, moves: Sequence[Move], most: int) -> list[Moved]:
+        """As ``move_mark``, for several sources on one way.
+
+        Raises:
+            Fenced, StoreWentBack: of one of the sources; the others may have moved.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of connections."""
         ...
@@ -167,11 +184,12 @@ class MemoryStore:
         """See ``Store.load``."""
         return [self.kept.states.get(viewer, FRESH) for viewer in viewers]
 
-    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
+    async def write(self, writes: Sequence[Write], sources: Sequence[Source] = ()) -> None:
         """See ``Store.write``."""
         refused = [write.viewer for write in writes if not self._apply(write)]
-        if source is not None and source in self._claimed:
-            await self.still_ours(source)
+        for source in sources:
+            if source in self._claimed:
+                await self.still_ours(source)
         if refused:
             raise Conflict(", ".join(refused))
 
@@ -228,6 +246,10 @@ class MemoryStore:
         due = await self.due(source, mark.clock_ms, most)
         told = {it.viewer for it in due}
         return Moved(due, min((at for it, at in times.items() if it not in told), default=NEVER))
+
+    async def move_marks(self, moves: Sequence[Move], most: int) -> list[Moved]:
+        """See ``Store.move_marks``."""
+        return [await self.move_mark(*move, most) for move in moves]
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         """See ``Store.due``."""

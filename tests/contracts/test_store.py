@@ -24,6 +24,7 @@ from streams.worker.store import (
     Fenced,
     Mark,
     MemoryStore,
+    Move,
     StoreAway,
     StoreWentBack,
     Timers,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 SOURCE = ("playback-events", 3)
+NEXT = ("playback-events", 4)
 WITHOUT_EXPIRY = ("mark:", "due:", "catalogue:")
 PUBLIC = ("taste", "progress", "hooked")
 
@@ -460,15 +462,49 @@ async def test_whoever_lost_a_partition_is_told_so_when_it_asks_what_is_due(held
 
 async def test_whoever_lost_a_partition_is_told_so_when_it_writes(held):
     await held.store.claim([SOURCE])
-    await held.store.write([a_write(viewer="a")], SOURCE)
+    await held.store.write([a_write(viewer="a")], [SOURCE])
     other = held.another()
     await other.claim([SOURCE])
     with pytest.raises(Fenced):
-        await held.store.write([a_write(viewer="b")], SOURCE)
+        await held.store.write([a_write(viewer="b")], [SOURCE])
     with pytest.raises(Fenced):
-        await held.store.write([], SOURCE)
-    await other.write([a_write(viewer="c")], SOURCE)
-    await other.write([a_write(viewer="d")], (SOURCE[0], SOURCE[1] + 1))
+        await held.store.write([], [SOURCE])
+    await other.write([a_write(viewer="c")], [SOURCE])
+    await other.write([a_write(viewer="d")], [NEXT])
+
+
+async def test_whoever_lost_one_of_several_partitions_is_told_so_when_it_writes(held):
+    await held.store.claim([SOURCE, NEXT])
+    await held.store.write([a_write(viewer="a")], [SOURCE, NEXT])
+    await held.another().claim([NEXT])
+    with pytest.raises(Fenced, match=f"{NEXT[0]}/{NEXT[1]}"):
+        await held.store.write([a_write(viewer="b")], [SOURCE, NEXT])
+    await held.store.write([a_write(viewer="c")], [SOURCE])
+
+
+async def test_several_marks_move_on_one_way(held):
+    await held.store.claim([SOURCE, NEXT])
+    first, second = await held.store.move_marks(
+        [
+            Move(SOURCE, Mark(3, 50), Timers({"a": 40, "b": 60}, {}, ())),
+            Move(NEXT, Mark(7, 10), Timers({"c": 70}, {}, ())),
+        ],
+        10,
+    )
+    assert (first.due, first.next_ms) == ([Due("a", 40)], 60)
+    assert (second.due, second.next_ms) == ([], 70)
+    assert await held.store.marks([SOURCE, NEXT]) == {SOURCE: Mark(3, 50), NEXT: Mark(7, 10)}
+    assert await held.store.move_marks([], 10) == []
+
+
+async def test_a_partition_that_was_lost_keeps_none_of_the_others_from_moving(held):
+    await held.store.claim([SOURCE, NEXT])
+    await held.another().claim([SOURCE])
+    moves = [Move(it, Mark(3, 50), NO_TIMERS) for it in (NEXT, SOURCE)]
+    with pytest.raises(Fenced, match=f"{SOURCE[0]}/{SOURCE[1]}"):
+        await held.store.move_marks(moves, 10)
+    assert await held.store.marks([SOURCE, NEXT]) == {NEXT: Mark(3, 50)}
+    await held.store.move_marks([Move(NEXT, Mark(4, 50), NO_TIMERS)], 10)
 
 
 async def test_what_is_due_may_be_asked_without_moving_anything(held):

@@ -87,6 +87,7 @@ def set_traps(traps: Traps) -> None:
     from config.settings import Settings  # noqa: PLC0415
     from streams.worker.audience_lanes import AudienceLane  # noqa: PLC0415
     from streams.worker.audience_store import RedisAudienceStore  # noqa: PLC0415
+    from streams.worker.group_commit import GroupCommit  # noqa: PLC0415
     from streams.worker.lane import Lane  # noqa: PLC0415
     from streams.worker.publisher import Publisher  # noqa: PLC0415
     from streams.worker.redis_store import RedisStore  # noqa: PLC0415
@@ -101,7 +102,7 @@ def set_traps(traps: Traps) -> None:
         passed("claim", of_a_title=any(topic == progress for topic, _ in sources))
 
     after(RedisStore, "claim", claimed)
-    after(RedisStore, "move_mark", lambda _: passed("mark"))
+    after(RedisStore, "move_marks", lambda _: passed("mark"))
     after(Lane, "handle", lambda _: passed("handle"))
     after(AudienceLane, "handle", lambda _: passed("handle", of_a_title=True))
 
@@ -114,7 +115,7 @@ def set_traps(traps: Traps) -> None:
     after(RedisStore, "write", written)
     after(RedisAudienceStore, "write", written)
     after(Publisher, "publish", lambda outs: outs and passed("publish"))
-    during(Lane, "_attempt", FIRING, lambda _decoded, inner, *_: bool(inner))
+    during(GroupCommit, "_attempt", FIRING, lambda parts: any(it.inner for it in parts))
     during(Lane, "_attempt_timers", FIRING, lambda *_: True)
     during(AudienceLane, "_attempt", OF_A_TITLE, lambda *_: True)
 

@@ -14,9 +14,10 @@ from output_topics import SETTINGS, Sent, Topics
 from strategies import RULES, context
 
 from streams.worker.cache import Cache
+from streams.worker.group_commit import GroupCommit
 from streams.worker.lane import Lane, Shell
 from streams.worker.publisher import BrokerAway, Publisher
-from streams.worker.store import Kept, Mark, MemoryStore, Moved, Source, StoreAway, Timers
+from streams.worker.store import Kept, Mark, MemoryStore, Move, Moved, Source, StoreAway, Timers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -121,12 +122,12 @@ class WiredStore:
         )
         return found
 
-    async def write(self, writes: Sequence[Write], source: Source | None = None) -> None:
+    async def write(self, writes: Sequence[Write], sources: Sequence[Source] = ()) -> None:
         async def half() -> None:
             for write in writes[: len(writes) // 2]:
                 self.memory._apply(write)
 
-        await self._wire.call(lambda: self.memory.write(writes, source), StoreAway("write"), half)
+        await self._wire.call(lambda: self.memory.write(writes, sources), StoreAway("write"), half)
 
     async def claim(self, sources: Iterable[Source]) -> dict[Source, Mark]:
         return await self.memory.claim(sources)
@@ -138,14 +139,25 @@ class WiredStore:
         return await self.memory.marks(sources)
 
     async def move_mark(self, source: Source, mark: Mark, timers: Timers, most: int) -> Moved:
-        async def move() -> Moved:
-            before = self.memory.kept.marks.get(source, NOTHING_YET)
-            moved = await self.memory.move_mark(source, mark, timers, most)
-            self._moved(source, before, self.memory.kept.marks[source])
-            return moved
+        return (await self.move_marks([Move(source, mark, timers)], most))[0]
 
-        found: Moved = await self._wire.call(move, StoreAway("move mark"))
+    async def move_marks(self, moves: Sequence[Move], most: int) -> list[Moved]:
+        async def move(some: Sequence[Move]) -> list[Moved]:
+            return [await self._move(it, most) for it in some]
+
+        async def half() -> None:
+            await move(moves[: len(moves) // 2])
+
+        found: list[Moved] = await self._wire.call(
+            lambda: move(moves), StoreAway("move marks"), half
+        )
         return found
+
+    async def _move(self, move: Move, most: int) -> Moved:
+        before = self.memory.kept.marks.get(move.source, NOTHING_YET)
+        moved = await self.memory.move_mark(*move, most)
+        self._moved(move.source, before, self.memory.kept.marks[move.source])
+        return moved
 
     async def due(self, source: Source, until_ms: int, most: int) -> list[Due]:
         found: list[Due] = await self._wire.call(
@@ -259,7 +271,8 @@ class Worker:
         self.cache.clear()
         marks = await self.store.claim(sources)
         self.claims = {source: self.store.memory.kept.claims[source] for source in sources}
-        self.lanes = {s: Lane(self.shell, s, marks.get(s, NOTHING_YET)) for s in sources}
+        commit = GroupCommit(self.shell)
+        self.lanes = {s: Lane(self.shell, s, marks.get(s, NOTHING_YET), commit) for s in sources}
 
     async def cut_short(self) -> None:
         """Cancel whatever is under way, wherever it is."""
