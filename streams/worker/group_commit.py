@@ -133,10 +133,8 @@ class GroupCommit:
 
     async def _attempt(self, parts: Sequence[Part]) -> list[list[Due]]:
         shell = self._shell
-        _say(parts, "reading titles and their curves from Redis")
-        titles = set().union(*(part.decoded.titles for part in parts))
-        await shell.curves.await_titles(titles)
-        await shell.curves.refresh(titles)
+        _say(parts, "reading curves from Redis")
+        await shell.curves.refresh(set().union(*(part.decoded.titles for part in parts)))
         _say(parts, "reading viewers from Redis")
         wanted = [part.viewers for part in parts]
         names = wanted[0] if len(parts) == 1 else list(dict.fromkeys(chain(*wanted)))

@@ -108,9 +108,11 @@ class Lane:
         clock_ms = decoded.time.clock_ms
         still_live = self.mark.live and clock_ms == self.mark.clock_ms
         after = Mark(decoded.last, clock_ms, decoded.live or still_live)
-        due = await self._commit.absorb(
-            Part(self, decoded, tuple(it.viewer for it in inner), after)
-        )
+        self.now("reading titles from Redis")
+        # Before others join: a title that is on its way holds up nobody who does not wait for it.
+        await self._shell.retry(self._shell.curves.await_titles, decoded.titles)
+        part = Part(self, decoded, tuple(it.viewer for it in inner), after)
+        due = await self._commit.absorb(part)
         self.mark = after
         self._quiet_since, self._clock_then = time.monotonic(), clock_ms
         if due:
