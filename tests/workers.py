@@ -45,7 +45,7 @@ NEVER_IDLE_S = 86_400.0
 """Keeps the wall clock out of a stream whose events lie in the past anyway."""
 LOG_LINES = 40
 READY_WITHIN_S = 30.0
-STOP_WITHIN_S = 20.0
+STOP_WITHIN_S = 10.0
 POLL_S = 0.05
 
 REDIS_AWAY = (redis.RedisError, redis.exceptions.RedisClusterException)

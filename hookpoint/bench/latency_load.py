@@ -33,7 +33,7 @@ AT_ONCE = 500
 """Events made between two turns of the event loop; more would keep it from sending."""
 TICK_S = 0.005
 """How long events gather before they are sent: what ``linger.ms`` is in producers of Kafka 4, as
-long as nobody sets it. With less, broker and sender are busy with batches of one or two records."""
+long as nobody sets it. With less, broker and sender are busy with batches of a few records."""
 PROBE_TAKES_S = 2.0
 """From a probe's start to its end, so that they are never decided together."""
 START_WITHIN_S = 0.2

@@ -52,7 +52,8 @@ async def insist(
             await retry(still_ours)
         else:
             return done
-    raise RuntimeError(f"{held}: {MOST_CONFLICTS} conflicts over one slice")
+    names = ", ".join(f"{topic}/{partition}" for topic, partition in held)
+    raise RuntimeError(f"{names}: {MOST_CONFLICTS} conflicts over one slice")
 
 
 @contextmanager

@@ -158,15 +158,17 @@ class RedisStore(RedisClient):
         """See ``Store.move_marks``."""
         if UNMARKED.get() not in {None, self.boots}:
             raise StoreAway("Redis was started again since it was told what the mark stands for")
-        commands = [self._move_command(move, most) for move in moves]
+        # As of now: a source that is claimed anew meanwhile counts its moves from the start.
+        claims = [self._claims.get(move.source) for move in moves]
+        commands = [self._move_command(*it, most) for it in zip(moves, claims, strict=True)]
         answers = await self.run(self._mark, commands, told=tuple(REFUSALS))
         found, refused = [], []
-        for (source, *_), answer in zip(moves, answers, strict=True):
+        for move, claim, answer in zip(moves, claims, answers, strict=True):
             if isinstance(answer, Exception):
-                refused.append(_refusal(source, answer))
+                refused.append(_refusal(move.source, answer))
                 continue
-            if source in self._claims:
-                self._claims[source].step += 1
+            if claim:
+                claim.step += 1
             due, after = answer
             found.append(Moved(_dues(due), int(float(after)) if after else NEVER))
         if refused:
@@ -174,9 +176,8 @@ class RedisStore(RedisClient):
         UNMARKED.set(None)
         return found
 
-    def _move_command(self, move: Move, most: int) -> tuple[Any, ...]:
+    def _move_command(self, move: Move, claim: Claim | None, most: int) -> tuple[Any, ...]:
         source, mark, timers = move
-        claim = self._claims.get(source)
         token, step = (claim.token, claim.step) if claim else ("", 0)
         return (
             "EVALSHA", self._mark.sha, 2,

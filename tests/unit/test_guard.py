@@ -104,5 +104,5 @@ def test_a_client_is_not_closed_while_a_question_is_on_its_way():
     client.may_close.set()
     with guard._asking:
         guard.close()
-        assert not client.closed.is_set()
+        assert not client.closed.wait(0.2)
     assert client.closed.wait(30)
