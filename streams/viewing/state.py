@@ -37,6 +37,7 @@ class ViewerState:
         "gone_episodes",
         "gone_journeys",
         "journeys",
+        "known_ms",
         "leaving",
         "marks",
         "name",
@@ -71,6 +72,7 @@ class ViewerState:
         self.bares = False
         self.outbox: list[Out] = []
         self.due_ms = 0
+        self.known_ms = 0
         self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
         self.written()
 
@@ -87,9 +89,21 @@ class ViewerState:
         self.touched = False
 
     # -- records out -----------------------------------------------------------------------------
-    def after(self, source: str, offset: int) -> None:
-        """What goes out from here on comes after ``offset`` of ``source``."""
+    def after(self, source: str, offset: int, known_ms: int = 0) -> None:
+        """What goes out from here on comes after ``offset`` of ``source``.
+
+        Args:
+            source: topic and partition.
+            offset: there.
+            known_ms: when the source's index of timers has this viewer looked at.
+        """
         self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
+        self.known_ms = known_ms
+
+    def reach(self, offset: int, due_ms: int) -> None:
+        """What goes out from here on is said at ``offset``, and at ``due_ms`` if by a timer."""
+        if (offset, due_ms) != (self._offset, self._due_ms):
+            self._offset, self._due_ms, self._index = offset, due_ms, 0
 
     def emit(self, topic: str, key: str, body: str) -> None:
         """Put a record into the outbox, at the place that is reached."""

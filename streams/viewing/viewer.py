@@ -94,15 +94,19 @@ class Viewer(ViewerState):
         Raises:
             Reject: the playback has reported more acts than any player would.
         """
+        # From this record on the source's index has all timers, wherever a slice ends.
+        known_ms, self.known_ms = self.known_ms, 0
         mark = self.marks.get(source, -1)
         if offset <= mark:
             return False
         if self.due_ms <= clock_ms:
-            self.after(source, mark)
-            self.fire(clock_ms, context)
+            self.after(source, mark, known_ms)
+            self.fire(clock_ms, context, offset)
+            self.known_ms = 0
         self.marks[source] = offset
         self.touched = True
-        self._source, self._offset, self._due_ms, self._index = source, offset, 0, 0
+        self._source = source
+        self.reach(offset, 0)
         playback = self.playbacks.get(event.playback)
         if playback is None:
             playback = self._open(event, context)
@@ -387,21 +391,27 @@ class Viewer(ViewerState):
             self.changed_journeys.add(key)
 
     # -- timers ----------------------------------------------------------------------------------
-    def fire(self, clock_ms: int, context: Context) -> None:
+    def fire(self, clock_ms: int, context: Context, record: int = NEVER) -> None:
         """Let everything happen that was due by ``clock_ms``, each at its own time.
 
         What a timer says follows the record that made stream time pass it, if the context knows
-        that, or the offset that ``after`` has named if that comes later.
+        that, or the offset that ``after`` has named if that comes later. But this partition's index
+        may not know of a timer that another one has set. Whoever takes up here after a crash looks
+        at the viewer when the index says so (``known_ms``), or when a record of theirs comes: what
+        such a timer says is told no earlier.
 
         Args:
             clock_ms: stream time.
             context: catalogue, thresholds and stream time.
+            record: offset of the viewer's own record that is applied next.
         """
         since, passed = self._offset, context.passed
         while (timer := earliest(self, context)) is not None and timer.due_ms <= clock_ms:
-            offset = since if passed is None else max(since, passed(timer.due_ms))
-            if (offset, timer.due_ms) != (self._offset, self._due_ms):
-                self._offset, self._due_ms, self._index = offset, timer.due_ms, 0
+            told_ms = max(timer.due_ms, self.known_ms)
+            if told_ms > clock_ms:
+                self.reach(record, 0)
+            else:
+                self.reach(since if passed is None else max(since, passed(told_ms)), told_ms)
             self.touched = True
             act(self, timer, context)
         self.due_ms = timer.due_ms if timer else NEVER

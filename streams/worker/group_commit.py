@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.signals import REFUSED, reject_of
 from streams.viewing.public import write_of
+from streams.viewing.timers import NEVER
 from streams.worker import metrics
 from streams.worker.attempts import fences_counted, insist
 from streams.worker.store import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streams.signals import Out
     from streams.viewing.viewer import Viewer
@@ -45,7 +46,8 @@ class Part(NamedTuple):
 
     lane: Lane
     decoded: Decoded
-    inner: tuple[str, ...]
+    inner: Mapping[str, int]
+    """Viewers whose timers are due within the slice by the index, each with the time there (ms)."""
     after: Mark
 
     @property
@@ -167,10 +169,12 @@ class GroupCommit:
         for entry in entries:
             viewer = entry.viewer
             viewer.forget_sent(source, mark)
-            new, wrong = viewer.absorb_all(source, decoded.viewers.get(viewer.name, ()), context)
+            works = decoded.viewers.get(viewer.name, ())
+            viewer.known_ms = part.inner.get(viewer.name, NEVER)
+            new, wrong = viewer.absorb_all(source, works, context)
             applied, refused = applied + new, refused + wrong
             if viewer.due_ms <= decoded.time.before_last_ms:
-                viewer.after(source, viewer.marks.get(source, -1))
+                viewer.after(source, viewer.marks.get(source, -1), viewer.known_ms)
                 viewer.fire(decoded.time.before_last_ms, context)
         return applied, refused
 
@@ -180,7 +184,7 @@ class GroupCommit:
         """Move the marks, and the indexes of timers with them."""
         _say(parts, "moving the mark in Redis")
         changes = [
-            part.lane.change(part.after, mine, set(part.inner))
+            part.lane.change(part.after, mine, part.inner)
             for part, mine in zip(parts, entries, strict=True)
         ]
         moves = [
@@ -190,7 +194,7 @@ class GroupCommit:
         with fences_counted():
             moved = await self._shell.store.move_marks(moves, DUE_AT_ONCE)
         for part, mine, (_, times), found in zip(parts, entries, changes, moved, strict=True):
-            part.lane.changed(mine, times, set(part.inner), found)
+            part.lane.changed(mine, times, part.inner, found)
         return [found.due for found in moved]
 
 

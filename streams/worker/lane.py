@@ -111,7 +111,7 @@ class Lane:
         self.now("reading titles from Redis")
         # Before others join: a title that is on its way holds up nobody who does not wait for it.
         await self._shell.retry(self._shell.curves.await_titles, decoded.titles)
-        part = Part(self, decoded, tuple(it.viewer for it in inner), after)
+        part = Part(self, decoded, dict(inner), after)
         due = await self._commit.absorb(part)
         self.mark = after
         self._quiet_since, self._clock_then = time.monotonic(), clock_ms
@@ -243,18 +243,18 @@ class Lane:
                 # Whole milliseconds only: what goes out stays in order of time, then of viewers.
                 until = max(due[0].due_ms, due[-1].due_ms - 1)
                 due = await self._shell.retry(self._due, until, ALL)
-            shell, names = self._shell, [it.viewer for it in due]
+            shell = self._shell
             due = await insist(
-                shell.retry, shell.store, [self.source], self._attempt_timers, names, until
+                shell.retry, shell.store, [self.source], self._attempt_timers, due, until
             )
 
-    async def _attempt_timers(self, names: Sequence[str], until: int) -> list[Due]:
+    async def _attempt_timers(self, looked_at: Sequence[Due], until: int) -> list[Due]:
         self.now("reading viewers whose timers are due from Redis")
-        async with self._shell.cache.borrowed(names) as entries:
+        async with self._shell.cache.borrowed([it.viewer for it in looked_at]) as entries:
             await self._shell.curves.refresh(on_the_way(entries))
             context = self._shell.context()
-            for entry in entries:
-                entry.viewer.after(self.name, self.mark.offset)
+            for entry, known in zip(entries, looked_at, strict=True):
+                entry.viewer.after(self.name, self.mark.offset, known.due_ms)
                 entry.viewer.fire(until, context)
             self.now("writing viewers to Redis")
             await write(self._shell, entries, [self])
@@ -269,7 +269,7 @@ class Lane:
             self.now("publishing to Kafka")
             await self._shell.publisher.publish(outs, ())
             more = await self._reindex(entries, until)
-        metrics.TIMERS.inc(len(names))
+        metrics.TIMERS.inc(len(looked_at))
         return more
 
     async def _reindex(self, entries: Sequence[Entry], told_ms: int) -> list[Due]:

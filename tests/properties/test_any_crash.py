@@ -31,6 +31,9 @@ pytestmark = pytest.mark.timeout(600)  # much to work out; seconds on a machine 
 VIEWERS = {"ann": 0, "fay": 0, "gus": 0, "hal": 0, "dora": 1, "emil": 1}
 """And the partition that each one's records go to."""
 PLAYBACK = ("viewer", "playback_id", "title_id", "season", "episode")
+MINUTE = 60_000
+Record = tuple[bytes | None, bytes | None]
+"""Key and value."""
 QUIET_S = st.sampled_from([6, 700, 2000, 90_000])
 
 
@@ -203,6 +206,54 @@ def test_more_timers_fall_due_between_two_records_than_are_looked_at_at_once() -
         found.a_tick_comes_among_noise([], 0, gap)
     found.a_slice_is_taken(partition=0, most=1000)
     found.teardown()
+
+
+@pytest.mark.parametrize("call", [2, 3, 4, 5])
+def test_what_a_timer_of_another_partition_said_when_a_record_came_is_not_lost(call: int) -> None:
+    """The index of partition 1 knows nothing of ann before a slice ends with a record of hers."""
+    here = [minute(120), *records(watched("ann", 3 * HOUR // 1000))]
+    breaks_off_in_partition_1(records(watched("ann")), [], here, call)
+
+
+@pytest.mark.parametrize("call", [2, 3, 4, 5])
+def test_what_a_timer_of_another_partition_said_before_the_index_named_it_is_not_lost(
+    call: int,
+) -> None:
+    """The index of partition 1 has ann looked at later than when the timer is due."""
+    paused = event(Kind.PAUSE, T0, 0, key=("dark2", "dark", 1, 1))  # over by 00:30
+    first = [*records([Said("ann", paused)]), minute(12)]
+    plays = event(Kind.RESUME, T0 + 5 * MINUTE, 0, key=("dark1", "dark", 1, 1))  # over by 00:15
+    here = [minute(20), minute(40), minute(60)]
+    breaks_off_in_partition_1(records([Said("ann", plays)]), first, here, call)
+
+
+def breaks_off_in_partition_1(
+    there: list[Record], first: list[Record], here: list[Record], call: int
+) -> None:
+    """What partition 0 holds is taken after ``first``; then partition 1 goes on with ``here``."""
+    found = Whole()
+    found.now_ms = T0 + 12 * HOUR
+    for key, value in there:
+        found.append(0, key, value)
+    for key, value in [*first, *here]:
+        found.append(1, key, value)
+    found.workers_start(together=True, last_gap=HOUR)
+    if first:
+        found.a_slice_is_taken(partition=1, most=len(first))
+    found.a_slice_is_taken(partition=0, most=len(there))
+    found.a_long_slice_breaks_off_and_is_done_in_parts(
+        partition=1, call=call, fault=Fault.DEATH_AFTER, parts=[1] * 8
+    )
+    found.teardown()
+
+
+def records(said: list[Said]) -> list[Record]:
+    return [(viewer.encode(), value_of(one, viewer)) for viewer, one in said]
+
+
+def minute(number: int) -> Record:
+    """Stream time passes a minute."""
+    return None, tick_at(T0 + number * MINUTE)
 
 
 TestExactly = Exactly.TestCase
