@@ -56,15 +56,17 @@ class BrokenState(Exception):
 # -- writing ---------------------------------------------------------------------------------------
 def dump_live(viewer: Viewer) -> bytes:
     """The part that changes with every event."""
-    seasons = {playback.key[1:3] for playback in viewer.playbacks.values()}
+    live = sorted({key[1:] for key in viewer.playbacks})
+    seasons = sorted({key[:2] for key in live})
+    journeys = [viewer.journeys.get(key) for key in seasons]
     return _write(
         viewer,
         [
             FORMAT,
             viewer.marks,
             [playback_list(p) for p in viewer.playbacks.values()],
-            [episode_list(e) for _, e in sorted(viewer.episodes.items()) if e.live],
-            [journey_list(j) for key, j in sorted(viewer.journeys.items()) if key in seasons],
+            [episode_list(viewer.episodes[key]) for key in live],
+            [journey_list(journey) for journey in journeys if journey is not None],
         ],
     )
 
