@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from streams.signals import Out
     from streams.viewing.episode import Episode, EpisodeKey
     from streams.viewing.intervals import Intervals
-    from streams.viewing.journey import Journey, Past, Step
+    from streams.viewing.journey import Journey
     from streams.viewing.knots import Knot
     from streams.viewing.playback import Playback
+    from streams.viewing.shapes import Past, Step
     from streams.viewing.taste import DecayingSums
 
 OUTGOING = {

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.records import Seat
 from streams.viewing import intervals as iv
-from streams.viewing.journey import NO_STEP, Step
+from streams.viewing.journey import NO_STEP
+from streams.viewing.shapes import Step
 from streams.viewing.taste import autoplay_factor, viewing_value
 
 if TYPE_CHECKING:

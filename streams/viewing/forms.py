@@ -1,54 +1,56 @@
-"""Playbacks, episodes and journeys as lists, and back: what the parts of a state are made of.
+"""Playbacks, episodes and journeys as arrays, and back: what the parts of a state are made of.
 
-Times of an episode are told from when it was last seen, because small numbers pack better.
+Each form is a tuple that the JSON encoder writes as it is, and that the decoder makes anew with all
+types checked. Times of an episode are told from when it was last seen, because small numbers pack
+better.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from streams.audience.records import Seat
-from streams.viewing.episode import Credit, Episode
-from streams.viewing.journey import Journey, Past, Step
-from streams.viewing.knots import Knot, KnotSet
+from streams.rules import Rules
+from streams.viewing.episode import Credit, Episode, EpisodeKey
+from streams.viewing.intervals import Intervals
+from streams.viewing.journey import Journey
+from streams.viewing.knots import KnotSet
 from streams.viewing.playback import Playback
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from streams.rules import Rules
-    from streams.viewing.episode import EpisodeKey
-    from streams.viewing.intervals import Intervals
+from streams.viewing.shapes import EpisodeForm, JourneyForm, PlaybackForm, Step
 
 NO_VIEWING = (None, 0.0, -1, (0.0, None, -1), None, None)
 """Opened, factor, band, credit, floor and seat of an episode whose viewings have settled."""
 
+_encode = msgspec.json.Encoder().encode
 
-def playback_list(playback: Playback) -> list[Any]:
-    """What ``read_playback`` takes."""
-    return [
-        *playback.key,
-        playback.session_id,
+
+def playback_form(playback: Playback) -> tuple[Any, ...]:
+    """A ``PlaybackForm`` to write."""
+    if playback.head is None:
+        head = (*playback.key, playback.session_id, playback.facts)
+        playback.head = msgspec.Raw(_encode(head))
+    return (
+        playback.head,
         playback.limit_ms,
         playback.knots.sequenced,
-        [list(knot) for knot in playback.knots.knots],
-        [[name, *said] for name, said in playback.facts.items()],
+        playback.knots.knots,
         playback.bare,
         playback.next_ms if playback.bare else 0,  # as it is read back, for it means nothing then
         playback.closed,
         playback.revision,
         playback.sent,
         playback.streak,
-    ]
+    )
 
 
-def episode_list(episode: Episode) -> list[Any]:
-    """What ``read_episode`` takes; no more than 13 items where no viewing is under way."""
+def episode_form(episode: Episode) -> tuple[Any, ...]:
+    """An ``EpisodeForm`` to write."""
     seen_ms, credit = episode.seen_ms, episode.credit
-    items: list[Any] = [
+    lasting = (
         *episode.key,
         episode.view,
         episode.old,
@@ -60,29 +62,29 @@ def episode_list(episode: Episode) -> list[Any]:
         _ago(episode.completed_ms, seen_ms),
         episode.ended,
         episode.deliberate,
-    ]
+    )
     viewing = (
         _ago(episode.opened_ms, seen_ms),
         episode.factor,
         episode.band,
         (credit.weight, _ago(credit.at_ms, seen_ms), credit.hour),
-        list(episode.floor) if episode.floor else None,
+        episode.floor,
         _seat(episode.seat),
     )
-    if viewing != NO_VIEWING:
-        items += viewing
-    return items
+    return lasting + viewing if episode.live or viewing != NO_VIEWING else lasting
 
 
-def journey_list(
+def journey_form(
     journey: Journey, settled: Mapping[EpisodeKey, Episode] | None = None
-) -> list[Any]:
-    """What ``read_journey`` takes, with the same ``settled`` episodes at hand or none."""
+) -> tuple[Any, ...]:
+    """A ``JourneyForm`` to write, to be read with the same ``settled`` episodes at hand or none."""
     title, season = journey.title_id, journey.season
-    steps: list[list[Any]] = [[number, *step] for number, step in journey.steps.items()]
+    steps: list[Any] = list(journey.steps.items())
     if settled is not None:
-        steps = [_step(item, settled.get((title, season, item[0]))) for item in steps]
-    return [
+        steps = [
+            _step(number, step, settled.get((title, season, number))) for number, step in steps
+        ]
+    return (
         title,
         season,
         journey.epoch,
@@ -93,26 +95,27 @@ def journey_list(
         journey.since_ms,
         journey.p,
         journey.sent,
-        [list(past) for past in journey.past],
+        journey.past,
         journey.faded,
         _seat(journey.seat),
-    ]
+    )
 
 
-def _step(item: list[Any], settled: Episode | None) -> list[Any]:
+def _step(number: int, step: Step, settled: Episode | None) -> tuple[int, int | Step]:
     """A step, without what the settled episode that it was made of says as well."""
-    number, covered_ms, *more = item
-    return item if settled is None or more != _said_by(settled) else [number, covered_ms]
+    same = settled is not None and step == _said_by(settled, step.covered_ms)
+    return number, step.covered_ms if same else step
 
 
-def _said_by(settled: Episode) -> list[Any]:
-    return [
+def _said_by(settled: Episode, covered_ms: int) -> Step:
+    return Step(
+        covered_ms,
         settled.runtime_ms,
         settled.started_ms,
         settled.watched_ms,
         settled.completed_ms,
         settled.deliberate,
-    ]
+    )
 
 
 def _ago(at_ms: int, since_ms: int) -> int | None:
@@ -131,15 +134,13 @@ def _seat(seat: Seat | None) -> tuple[Any, ...] | None:
 
 
 # -- reading ---------------------------------------------------------------------------------------
-def read_playback(item: list[Any], rules: Rules) -> Playback:
+def read_playback(form: PlaybackForm, rules: Rules) -> Playback:
     """A playback with all that its reports add up to."""
-    (
-        playback_id, title, season, episode, session_id, limit_ms, sequenced, knots, facts,
-        bare, next_ms, closed, revision, sent, streak,
-    ) = item  # fmt: skip
+    head, limit_ms, sequenced, knots, bare, next_ms, closed, revision, sent, streak = form
+    playback_id, title, season, episode, session_id, facts = head
     playback = Playback((playback_id, title, season, episode), session_id, limit_ms)
-    playback.knots = KnotSet([Knot(*knot) for knot in knots], sequenced=sequenced)
-    playback.facts = {name: (at_ms, value) for name, at_ms, value in facts}
+    playback.facts = facts
+    playback.knots = KnotSet(knots, sequenced=sequenced)
     playback.bare, playback.closed = bare, closed
     playback.revision, playback.sent, playback.streak = revision, sent, streak
     playback.rebuild(rules)
@@ -148,21 +149,22 @@ def read_playback(item: list[Any], rules: Rules) -> Playback:
     return playback
 
 
-def read_episode(item: list[Any]) -> Episode:
+def read_episode(form: EpisodeForm) -> Episode:
     """An episode, its live playbacks apart."""
-    title, season, number, *fields = item
-    episode = Episode((title, season, number))
     (
-        episode.view, episode.old, episode.runtime_ms, seen_ms, episode.position_ms,
-        started, watched, completed, episode.ended, episode.deliberate, *viewing,
-    ) = fields  # fmt: skip
-    opened, episode.factor, episode.band, credit, floor, seat = viewing or NO_VIEWING
-    weight, credited, hour = credit
-    episode.seen_ms = seen_ms
+        title, season, number, view, old, runtime_ms, seen_ms, position_ms,
+        started, watched, completed, ended, deliberate,
+        opened, factor, band, credit, floor, seat,
+    ) = form  # fmt: skip
+    episode = Episode((title, season, number))
+    episode.view, episode.old = view, old
+    episode.runtime_ms, episode.seen_ms, episode.position_ms = runtime_ms, seen_ms, position_ms
     episode.started_ms, episode.watched_ms = _at(started, seen_ms), _at(watched, seen_ms)
     episode.completed_ms, episode.opened_ms = _at(completed, seen_ms), _at(opened, seen_ms)
-    episode.credit = Credit(weight, _at(credited, seen_ms), hour)
-    episode.floor = Step(*floor) if floor else None
+    episode.ended, episode.deliberate = ended, deliberate
+    episode.factor, episode.band = factor, band
+    episode.credit = Credit(credit[0], _at(credit[1], seen_ms), credit[2])
+    episode.floor = floor
     episode.seat = Seat(*seat) if seat else None
     return episode
 
@@ -178,27 +180,18 @@ def bounds(distances: list[int]) -> Intervals:
 
 
 def read_journey(
-    viewer: str, item: list[Any], settled: Mapping[EpisodeKey, Episode] | None = None
+    viewer: str, form: JourneyForm, settled: Mapping[EpisodeKey, Episode] | None = None
 ) -> Journey:
     """A journey of ``viewer``."""
-    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past, faded, seat = item
+    title, season, epoch, steps, last_ms, state, basis, since_ms, p, sent, past, faded, seat = form
     taken: dict[int, Step] = {}
-    for number, covered_ms, *more in steps:
-        said = more or (_said_by(settled[title, season, number]) if settled else ())
-        taken[number] = Step(covered_ms, *said)
+    for number, said in steps:
+        if isinstance(said, Step):
+            taken[number] = said
+        else:
+            taken[number] = _said_by((settled or {})[title, season, number], said)
+    place = Seat(*seat) if seat else None
     return Journey(
-        viewer,
-        title,
-        season,
-        epoch,
-        taken,
-        last_ms,
-        state,
-        basis,
-        since_ms,
-        p,
-        sent,
-        [Past._make([*said, tuple(before)]) for *said, before in past],
-        (faded[0], faded[1]),
-        Seat(*seat) if seat else None,
-    )
+        viewer, title, season, epoch, taken, last_ms, state, basis, since_ms, p, sent, past, faded,
+        place,
+    )  # fmt: skip

@@ -17,15 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from streams.audience.records import Row, Seat
 from streams.catalogue import Curve
 from streams.rules import Rules
 from streams.viewing.hooked import Chance, chance, cools_after_s, known, trustworthy
+from streams.viewing.shapes import Past, State, Step, Word
 
-State = Literal["", "hooked", "cooled", "lapsed", "completed"]
-Word = Literal["hooked", "cooled", "rekindled", "lapsed", "completed", "retracted"]
 AFTER: dict[Word, State] = {
     "hooked": "hooked",
     "cooled": "cooled",
@@ -38,32 +37,7 @@ KEPT_SIGNALS = 4
 """Signals that a late event can still take back."""
 
 
-class Step(NamedTuple):
-    """How far one episode of the journey is; times are event milliseconds, 0 for not yet."""
-
-    covered_ms: int
-    runtime_ms: int
-    started_ms: int
-    watched_ms: int
-    completed_ms: int
-    deliberate: bool
-
-
 NO_STEP = Step(0, 0, 0, 0, 0, False)
-
-
-class Past(NamedTuple):
-    """A signal that was sent, with what is needed to take it back."""
-
-    signal_id: str
-    word: Word
-    basis: str
-    at_ms: int
-    known_ms: int
-    idle_from_ms: int
-    completed: int
-    before: tuple[State, str, int, float | None]
-    """State, basis, since and p of the journey before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Playback:
         "extra",
         "facts",
         "first_ms",
+        "head",
         "key",
         "knots",
         "limit_ms",
@@ -93,6 +94,8 @@ class Playback:
         self.limit_ms = limit_ms
         self.knots = KnotSet()
         self.facts: dict[str, tuple[int, Any]] = {}
+        self.head: Any = None
+        """Key, session and facts as they were last written, for as long as no fact is learnt."""
         self.bare = True
         self.next_ms = 0
         self.closed = False
@@ -149,7 +152,7 @@ class Playback:
             known = self.facts.get(name)
             if known is None or (at_ms, value) < known:
                 self.facts[name] = (at_ms, value)
-                learnt = True
+                self.head, learnt = None, True
         return learnt
 
     def fact(self, name: str) -> Any:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.audience.records import Declared, Flags, Passage, Progress, Row, Seat
 from streams.viewing.episode import began
-from streams.viewing.journey import NO_STEP, Journey, Step
+from streams.viewing.journey import NO_STEP, Journey
 
 if TYPE_CHECKING:
     from streams.viewing.episode import Episode
+    from streams.viewing.shapes import Step
     from streams.viewing.taste import Taste
 
 GENRE = "genre:"

@@ -14,24 +14,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from streams.signals import Out
 from streams.viewing import packing
 from streams.viewing.forms import (
     bounds,
-    episode_list,
+    episode_form,
     gaps,
-    journey_list,
-    playback_list,
+    journey_form,
+    playback_form,
     read_episode,
     read_journey,
     read_playback,
 )
+from streams.viewing.shapes import READ_LIVE, READ_REST, LiveForm, RestForm
 from streams.viewing.viewer import Viewer
 
 if TYPE_CHECKING:
     from streams.rules import Rules
 
-FORMAT = 2
+FORMAT = 3
 """Version of the state's format. Newer ones are refused; older ones are of no release."""
 
 
@@ -61,13 +64,13 @@ def dump_live(viewer: Viewer) -> bytes:
     journeys = [viewer.journeys.get(key) for key in seasons]
     return _write(
         viewer,
-        [
+        (
             FORMAT,
             viewer.marks,
-            [playback_list(p) for p in viewer.playbacks.values()],
-            [episode_list(viewer.episodes[key]) for key in live],
-            [journey_list(journey) for journey in journeys if journey is not None],
-        ],
+            [playback_form(p) for p in viewer.playbacks.values()],
+            [episode_form(viewer.episodes[key]) for key in live],
+            [journey_form(journey) for journey in journeys if journey is not None],
+        ),
     )
 
 
@@ -92,27 +95,27 @@ def dump_rest(viewer: Viewer) -> bytes:
     seasons = {playback.key[1:3] for playback in viewer.playbacks.values()}
     at, known = viewer.attendance, viewer.episodes
     return packing.pack(
-        [
+        (
             FORMAT,
-            [episode_list(e) for _, e in sorted(known.items()) if not e.live],
+            [episode_form(e) for _, e in sorted(known.items()) if not e.live],
             [
-                journey_list(j, known)
+                journey_form(j, known)
                 for key, j in sorted(viewer.journeys.items())
                 if key not in seasons
             ],
-            [[*key, seen] for key, seen in viewer.shelf.items()],
-            [at.folded_ms, {d: gaps(it) for d, it in at.recent.items()}, at.folded_to],
+            [(*key, seen) for key, seen in viewer.shelf.items()],
+            (at.folded_ms, {d: gaps(it) for d, it in at.recent.items()}, at.folded_to),
             viewer.chain,
-        ]
+        )
     )
 
 
 def dump_out(viewer: Viewer) -> bytes:
     """The outbox, or nothing if it is empty."""
-    return _write(viewer, [list(out) for out in viewer.outbox]) if viewer.outbox else b""
+    return _write(viewer, viewer.outbox) if viewer.outbox else b""
 
 
-def _write(viewer: Viewer, items: list[Any]) -> bytes:
+def _write(viewer: Viewer, items: Any) -> bytes:
     for playback in viewer.playbacks.values():
         if not playback.closed:
             return packing.plain(items)
@@ -128,19 +131,28 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         BrokenState: it is not a state at all.
     """
     try:
-        live, rest, sums = map(packing.unpack, (stored.live, stored.rest, stored.sums))
-        out = packing.unpack(stored.out) if stored.out else []
-        for part in (live, rest, sums):
-            _check_format(name, part[0])
+        live, rest = packing.inflated(stored.live), packing.inflated(stored.rest)
+        sums = packing.unpack(stored.sums)
+        for found in (_format(live), _format(rest), sums[0]):
+            _check_format(name, found)
         viewer = Viewer(name, rules)
         viewer.version = stored.version
-        viewer.outbox = [Out(*item) for item in out]
-        _read_rest(viewer, rest)
-        _read_live(viewer, live, rules)
+        viewer.outbox = [Out(*item) for item in packing.unpack(stored.out)] if stored.out else []
+        _read_rest(viewer, READ_REST.decode(rest))
+        _read_live(viewer, READ_LIVE.decode(live), rules)
         _read_sums(viewer, sums)
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+    except (
+        msgspec.MsgspecError, ValueError, TypeError, IndexError, KeyError, AttributeError,
+    ) as error:  # fmt: skip
         raise BrokenState(f"state of viewer {name!r} cannot be read: {error!r}") from error
     return viewer
+
+
+def _format(part: bytes) -> int:
+    """The first item of a list, read before the rest: another format may be of another shape."""
+    if part[:1] != b"[":
+        raise ValueError("not a list")
+    return int(part[1 : part.index(b",")])
 
 
 def _check_format(name: str, found: int) -> None:
@@ -153,18 +165,18 @@ def _check_format(name: str, found: int) -> None:
         raise ValueError(f"format {found} is from before the first release")
 
 
-def _read_live(viewer: Viewer, live: list[Any], rules: Rules) -> None:
+def _read_live(viewer: Viewer, live: LiveForm, rules: Rules) -> None:
     _, viewer.marks, playbacks, episodes, journeys = live
-    for item in episodes:
-        episode = read_episode(item)
+    for told in episodes:
+        episode = read_episode(told)
         viewer.episodes[episode.key] = episode
-    for item in playbacks:
-        playback = read_playback(item, rules)
+    for form in playbacks:
+        playback = read_playback(form, rules)
         viewer.playbacks[playback.key] = playback
         viewer.episodes[playback.key[1:]].live.append(playback)
         viewer.bares = viewer.bares or playback.bare
-    for item in journeys:
-        journey = read_journey(viewer.name, item)
+    for way in journeys:
+        journey = read_journey(viewer.name, way)
         viewer.journeys[journey.title_id, journey.season] = journey
 
 
@@ -186,16 +198,15 @@ def _named(names: list[str], numbers: list[float]) -> tuple[dict[str, float], li
     return dict(zip(names, numbers[:count], strict=True)), numbers[count:]
 
 
-def _read_rest(viewer: Viewer, rest: list[Any]) -> None:
-    _, episodes, journeys, shelf, attendance, chain = rest
-    for item in episodes:
-        episode = read_episode(item)
+def _read_rest(viewer: Viewer, rest: RestForm) -> None:
+    _, episodes, journeys, shelf, (folded_ms, recent, folded_to), viewer.chain = rest
+    for told in episodes:
+        episode = read_episode(told)
         viewer.episodes[episode.key] = episode
-    for item in journeys:
-        journey = read_journey(viewer.name, item, viewer.episodes)
+    for way in journeys:
+        journey = read_journey(viewer.name, way, viewer.episodes)
         viewer.journeys[journey.title_id, journey.season] = journey
     viewer.shelf = {(title, season, episode): seen for title, season, episode, seen in shelf}
     at = viewer.attendance
-    at.folded_ms, recent, at.folded_to = attendance
+    at.folded_ms, at.folded_to = folded_ms, folded_to
     at.recent = {device: bounds(each) for device, each in recent.items()}
-    viewer.chain = (chain[0], chain[1])

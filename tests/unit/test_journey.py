@@ -10,8 +10,9 @@ from strategies import CURVE, DAY, HOUR, MINUTE, RULES, RUNTIME_MS, T0, Watching
 
 from streams.catalogue import Curve
 from streams.signals import stamp
-from streams.viewing.journey import Journey, Step, View
+from streams.viewing.journey import Journey, View
 from streams.viewing.knots import Kind
+from streams.viewing.shapes import Step
 
 LONG = Curve.parse(
     {
