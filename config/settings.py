@@ -189,7 +189,10 @@ class Settings(BaseSettings):
     slice_max: int = Field(default=8000, ge=1)
     """The most records of one partition that are decided, written and published together."""
     cache_viewers: int = Field(default=50_000, ge=1)
-    """Viewers whose state a worker keeps in memory."""
+    """Viewers whose state a worker keeps in memory, at some 10 KB each."""
+    cache_whole_viewers: int = Field(default=5_000, ge=0)
+    """Of them, those of whom all is at hand, at up to 90 KB each: whoever began, ended or crossed a
+    threshold last. The others' past is kept packed."""
     cache_titles: int = Field(default=500, ge=1)
     """Titles whose audience a worker keeps in memory, per partition of ``title-progress``."""
     io_timeout_s: float = Field(default=30.0, gt=0)

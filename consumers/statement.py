@@ -14,8 +14,9 @@ import orjson
 from streams.signals import PROGRESS, REFUSED, SESSIONS, SIGNALS, seconds, stamp
 from streams.viewing import intervals as iv
 from streams.viewing.knots import NO_POSITION, NO_RATE, NO_SEQ, Kind
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.viewer import Viewer
-from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
+from streams.viewing.wire import dump_live, dump_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -21,14 +21,13 @@ from consumers.statement import says_nothing, statement
 from streams.audience.records import Declared
 from streams.keys import Keys
 from streams.signals import stamp
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.viewer import Viewer
 from streams.viewing.wire import (
     BrokenState,
     NewerFormat,
     Stored,
     dump_live,
-    dump_rest,
-    dump_sums,
     load,
 )
 

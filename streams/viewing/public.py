@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from streams.viewing.context import season_view
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.taste import shares
-from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
+from streams.viewing.wire import dump_live, dump_out
 
 if TYPE_CHECKING:
     from streams.viewing.context import Context, SeasonKey
@@ -50,12 +51,17 @@ class Write(NamedTuple):
 def write_of(viewer: Viewer, context: Context) -> Write:
     """Everything that changed since the last write."""
     first = viewer.version == 0
+    rest = sums = None
+    if viewer.rest_changed or first:
+        rest = viewer.rest = dump_rest(viewer)
+    if viewer.taste_changed or first:
+        sums = viewer.sums = dump_sums(viewer)
     return Write(
         viewer.name,
         viewer.version,
         dump_live(viewer),
-        dump_rest(viewer) if viewer.rest_changed or first else None,
-        dump_sums(viewer) if viewer.taste_changed or first else None,
+        rest,
+        sums,
         dump_out(viewer),
         taste_fields(viewer, context) if viewer.taste_changed else None,
         _progress(viewer),

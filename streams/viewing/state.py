@@ -9,11 +9,16 @@ from streams.signals import Out
 from streams.viewing.attendance import Attendance
 from streams.viewing.episode import Episode, EpisodeKey
 from streams.viewing.journey import Journey
+from streams.viewing.packing import inflated, unpack
 from streams.viewing.playback import Playback, PlaybackKey
+from streams.viewing.settled import read_rest, read_sums
+from streams.viewing.shapes import READ_REST
 from streams.viewing.taste import Taste
-from streams.viewing.timers import NEVER
+from streams.viewing.timers import NEVER, RESTLESS, fades_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.rules import Rules
     from streams.viewing.context import SeasonKey
 
@@ -26,8 +31,12 @@ class ViewerState:
         "_index",
         "_offset",
         "_source",
+        "_taste",
         "attendance",
+        "away",
+        "away_due_ms",
         "bares",
+        "begun",
         "chain",
         "changed_episodes",
         "changed_journeys",
@@ -43,10 +52,12 @@ class ViewerState:
         "name",
         "outbox",
         "playbacks",
+        "rest",
         "rest_changed",
         "shelf",
         "summaries",
-        "taste",
+        "sums",
+        "taste_away",
         "taste_changed",
         "taste_ms",
         "touched",
@@ -64,7 +75,7 @@ class ViewerState:
         self.episodes: dict[EpisodeKey, Episode] = {}
         self.shelf: dict[tuple[str, int, int], int] = {}
         self.journeys: dict[SeasonKey, Journey] = {}
-        self.taste = Taste(rules)
+        self._taste = Taste(rules)
         self.taste_ms = 0
         self.watched_ms = 0
         self.attendance = Attendance()
@@ -74,6 +85,10 @@ class ViewerState:
         self.due_ms = 0
         self.known_ms = 0
         self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
+        self.rest = self.sums = b""
+        self.away = self.taste_away = False
+        self.away_due_ms = NEVER
+        self.begun: tuple[str, ...] = ()
         self.written()
 
     def written(self) -> None:
@@ -87,6 +102,46 @@ class ViewerState:
         self.taste_changed = False
         self.rest_changed = False
         self.touched = False
+
+    # -- what has settled ------------------------------------------------------------------------
+    def put_away(self, rules: Rules) -> None:
+        """Keep what has settled as the bytes that are stored, until something needs it.
+
+        Journeys that have timers stay: when those are due is for the catalogue to say as well.
+        """
+        if self.away or self.touched or not self.rest:
+            return
+        settled = [episode for episode in self.episodes.values() if not episode.live]
+        self.away_due_ms = min([fades_ms(episode, rules) for episode in settled], default=NEVER)
+        self.begun = tuple({key[0] for key in self.journeys})
+        seasons = {key[1:3] for key in self.playbacks}
+        self.episodes = {key: it for key, it in self.episodes.items() if it.live}
+        self.journeys = {
+            key: it for key, it in self.journeys.items() if key in seasons or it.state in RESTLESS
+        }
+        self.shelf = {}
+        self.away = True
+        if not self.taste_away:
+            self._taste.clear()
+            self.taste_away = True
+
+    def recall(self) -> None:
+        """Have all episodes and journeys at hand, not only those of what is being watched."""
+        if self.away:
+            self.away, self.away_due_ms = False, NEVER
+            read_rest(self, READ_REST.decode(inflated(self.rest)))
+
+    @property
+    def taste(self) -> Taste:
+        """What they like."""
+        if self.taste_away:
+            self.taste_away = False
+            read_sums(self._taste, unpack(self.sums))
+        return self._taste
+
+    def titles_begun(self) -> Iterable[str]:
+        """Titles of which they have begun a season."""
+        return self.begun if self.away else [key[0] for key in self.journeys]
 
     # -- records out -----------------------------------------------------------------------------
     def after(self, source: str, offset: int, known_ms: int = 0) -> None:

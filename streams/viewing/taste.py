@@ -110,6 +110,11 @@ class Taste:
         self.now.last_ms = max(self.now.last_ms, at_ms)
         self.lasting.last_ms = max(self.lasting.last_ms, at_ms)
 
+    def clear(self) -> None:
+        """Let go of all sums."""
+        for sums in (self.now, self.lasting):
+            sums.positive, sums.negative = {}, {}
+
     def take_back(self, at_ms: int, values: list[tuple[str, float]], weight: float) -> None:
         """Undo one viewing that was counted before."""
         self.now.take_back(at_ms, values, weight)

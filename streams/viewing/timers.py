@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from streams.viewing.viewer import Viewer
 
 NEVER = 1 << 62
+RESTLESS = frozenset({"hooked", "cooled"})
+"""States of a journey that time alone changes."""
 
 
 class Timer(NamedTuple):
@@ -58,12 +60,17 @@ def _timers(viewer: Viewer, context: Context, rules: Rules) -> Iterator[Timer]:
         due = sealed_ms(playback, rules) if playback.closed else playback.silence_ms(rules)
         yield Timer(due, playback)
     for key, journey in viewer.journeys.items():
-        if journey.state in ("hooked", "cooled"):
+        if journey.state in RESTLESS:
             yield Timer(journey.due_ms(season_view(key, context)), journey)
     for episode in viewer.episodes.values():
         if not episode.live:
-            wait_s = rules.abandoned_after_s if episode.viewing else rules.keep_coverage_s
-            yield Timer(episode.seen_ms + int(wait_s * 1000), episode)
+            yield Timer(fades_ms(episode, rules), episode)
+
+
+def fades_ms(episode: Episode, rules: Rules) -> int:
+    """When the viewing of an episode that nobody watches any more ends, or memory of it does."""
+    wait_s = rules.abandoned_after_s if episode.viewing else rules.keep_coverage_s
+    return episode.seen_ms + int(wait_s * 1000)
 
 
 def sealed_ms(playback: Playback, rules: Rules) -> int:

@@ -203,6 +203,7 @@ class Viewer(ViewerState):
     # -- playbacks -------------------------------------------------------------------------------
     def _open(self, event: Event, context: Context) -> Playback:
         key, rules = event.playback, context.rules
+        self.recall()
         if len(self.playbacks) >= MAX_LIVE:
             self.seal(min(self.playbacks.values(), key=reported), context, event.knot.at_ms)
             self.due_ms = 0
@@ -298,6 +299,7 @@ class Viewer(ViewerState):
 
     def seal(self, playback: Playback, context: Context, at_ms: int) -> None:
         """Past the lateness: nothing mends this playback any more."""
+        self.recall()
         self.close(playback, context)
         self.chain = max(self.chain, (playback.last_ms, playback.streak))
         self.episodes[playback.episode_key].seal(playback, context.rules)
@@ -406,15 +408,22 @@ class Viewer(ViewerState):
             record: offset of the viewer's own record that is applied next.
         """
         since, passed = self._offset, context.passed
-        while (timer := earliest(self, context)) is not None and timer.due_ms <= clock_ms:
-            told_ms = max(timer.due_ms, self.known_ms)
+        while True:
+            timer = earliest(self, context)
+            due_ms = timer.due_ms if timer else NEVER
+            if self.away_due_ms <= min(due_ms, clock_ms):
+                self.recall()
+                continue
+            if timer is None or due_ms > clock_ms:
+                break
+            told_ms = max(due_ms, self.known_ms)
             if told_ms > clock_ms:
                 self.reach(record, 0)
             else:
                 self.reach(since if passed is None else max(since, passed(told_ms)), told_ms)
             self.touched = True
             act(self, timer, context)
-        self.due_ms = timer.due_ms if timer else NEVER
+        self.due_ms = min(due_ms, self.away_due_ms)
 
     def close_silent(self, playback: Playback, context: Context) -> None:
         """Silence has closed a playback."""

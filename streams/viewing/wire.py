@@ -2,7 +2,7 @@
 
 ``live``: marks, playbacks that are not sealed, and the episodes and journeys they belong to;
 written with every slice. ``sums``: what taste is made of. ``rest``: everything settled. ``out``:
-the outbox. Each part is a list, because lists are the smallest and the fastest that orjson makes.
+the outbox. Each part is an array, because arrays are the smallest and the fastest to make.
 What moves from one part to the other is sorted, so that the bytes do not tell when a state was last
 read.
 
@@ -19,23 +19,19 @@ import msgspec
 from streams.signals import Out
 from streams.viewing import packing
 from streams.viewing.forms import (
-    bounds,
     episode_form,
-    gaps,
     journey_form,
     playback_form,
     read_episode,
     read_journey,
     read_playback,
 )
-from streams.viewing.shapes import READ_LIVE, READ_REST, LiveForm, RestForm
+from streams.viewing.settled import FORMAT, read_attendance, read_rest, read_sums
+from streams.viewing.shapes import READ_LIVE, READ_REST, LiveForm
 from streams.viewing.viewer import Viewer
 
 if TYPE_CHECKING:
     from streams.rules import Rules
-
-FORMAT = 3
-"""Version of the state's format. Newer ones are refused; older ones are of no release."""
 
 
 class Stored(NamedTuple):
@@ -74,42 +70,6 @@ def dump_live(viewer: Viewer) -> bytes:
     )
 
 
-def dump_sums(viewer: Viewer) -> bytes:
-    """The part that changes with what the viewer likes."""
-    lasting, now = viewer.taste.lasting, viewer.taste.now
-    values = [lasting.positive, lasting.negative, now.positive, now.negative]
-    names = [list(it) for it in values]
-    numbers = [number for it in values for number in it.values()]
-    items = [
-        FORMAT,
-        [viewer.taste_ms, viewer.watched_ms],
-        [lasting.reference_ms, lasting.last_ms, now.reference_ms, now.last_ms],
-        *names[:2],
-        *(None if mine == same else mine for mine, same in zip(names[2:], names, strict=False)),
-    ]
-    return packing.pack(items, numbers)
-
-
-def dump_rest(viewer: Viewer) -> bytes:
-    """The part that changes when something settles."""
-    seasons = {playback.key[1:3] for playback in viewer.playbacks.values()}
-    at, known = viewer.attendance, viewer.episodes
-    return packing.pack(
-        (
-            FORMAT,
-            [episode_form(e) for _, e in sorted(known.items()) if not e.live],
-            [
-                journey_form(j, known)
-                for key, j in sorted(viewer.journeys.items())
-                if key not in seasons
-            ],
-            [(*key, seen) for key, seen in viewer.shelf.items()],
-            (at.folded_ms, {d: gaps(it) for d, it in at.recent.items()}, at.folded_to),
-            viewer.chain,
-        )
-    )
-
-
 def dump_out(viewer: Viewer) -> bytes:
     """The outbox, or nothing if it is empty."""
     return _write(viewer, viewer.outbox) if viewer.outbox else b""
@@ -138,9 +98,14 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         viewer = Viewer(name, rules)
         viewer.version = stored.version
         viewer.outbox = [Out(*item) for item in packing.unpack(stored.out)] if stored.out else []
-        _read_rest(viewer, READ_REST.decode(rest))
         _read_live(viewer, READ_LIVE.decode(live), rules)
-        _read_sums(viewer, sums)
+        settled = READ_REST.decode(rest)
+        read_rest(viewer, settled)
+        read_attendance(viewer.attendance, settled)
+        viewer.chain = settled.chain
+        read_sums(viewer.taste, sums)
+        viewer.taste_ms, viewer.watched_ms = sums[1]
+        viewer.rest, viewer.sums = stored.rest, stored.sums
     except (
         msgspec.MsgspecError, ValueError, TypeError, IndexError, KeyError, AttributeError,
     ) as error:  # fmt: skip
@@ -178,35 +143,3 @@ def _read_live(viewer: Viewer, live: LiveForm, rules: Rules) -> None:
     for way in journeys:
         journey = read_journey(viewer.name, way)
         viewer.journeys[journey.title_id, journey.season] = journey
-
-
-def _read_sums(viewer: Viewer, sums: list[Any]) -> None:
-    _, (viewer.taste_ms, viewer.watched_ms), times, *names, numbers = sums
-    lasting, now = viewer.taste.lasting, viewer.taste.now
-    lasting.reference_ms, lasting.last_ms, now.reference_ms, now.last_ms = times
-    lasting.positive, numbers = _named(names[0], numbers)
-    lasting.negative, numbers = _named(names[1], numbers)
-    now.positive, numbers = _named(names[0] if names[2] is None else names[2], numbers)
-    now.negative, numbers = _named(names[1] if names[3] is None else names[3], numbers)
-    if numbers:
-        raise ValueError("sums that are of nothing")
-
-
-def _named(names: list[str], numbers: list[float]) -> tuple[dict[str, float], list[float]]:
-    """The sums of ``names``, and those that are left."""
-    count = len(names)
-    return dict(zip(names, numbers[:count], strict=True)), numbers[count:]
-
-
-def _read_rest(viewer: Viewer, rest: RestForm) -> None:
-    _, episodes, journeys, shelf, (folded_ms, recent, folded_to), viewer.chain = rest
-    for told in episodes:
-        episode = read_episode(told)
-        viewer.episodes[episode.key] = episode
-    for way in journeys:
-        journey = read_journey(viewer.name, way, viewer.episodes)
-        viewer.journeys[journey.title_id, journey.season] = journey
-    viewer.shelf = {(title, season, episode): seen for title, season, episode, seen in shelf}
-    at = viewer.attendance
-    at.folded_ms, at.folded_to = folded_ms, folded_to
-    at.recent = {device: bounds(each) for device, each in recent.items()}

@@ -70,7 +70,13 @@ class Worker:
         self.consumer_of: Callable[[], Any] = lambda: None
         said = RedisDeclared(settings, self.store)
         looks = Declarations(said) if settings.demographics else None
-        cache = Cache(self.store, settings.rules, settings.cache_viewers, looks)
+        cache = Cache(
+            self.store,
+            settings.rules,
+            settings.cache_viewers,
+            most_whole=settings.cache_whole_viewers,
+            declarations=looks,
+        )
         self.declared = SideLanes(settings, self.store, self.publisher, DeclaredInput(said, cache))
         self.store.on_boot = cache.clear
         shell = Shell(

@@ -1,4 +1,9 @@
-"""Viewers in memory: the most recently used, up to a set number."""
+"""Viewers in memory: the most recently used, up to a set number.
+
+Most of a viewer's memory is what has settled, which somebody who only goes on watching does not
+need. So only a number of them are held whole; the others' settled parts are the bytes that are
+stored, until something needs them (docs/adr/0024).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from streams.viewing.timers import NEVER
 from streams.viewing.viewer import Viewer
 from streams.viewing.wire import load
 from streams.worker.declared_store import NEVER_S
-from streams.worker.metrics import CACHED, LOADS
+from streams.worker.metrics import CACHED, LOADS, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -49,9 +54,18 @@ class Cache:
     """State by viewer. What is here equals the store, or is being written by one lane."""
 
     def __init__(
-        self, store: Store, rules: Rules, most: int, declarations: Declarations | None = None
+        self,
+        store: Store,
+        rules: Rules,
+        most: int,
+        *,
+        most_whole: int | None = None,
+        declarations: Declarations | None = None,
     ) -> None:
         self._store = store
+        self._most_whole = most if most_whole is None else most_whole
+        self._whole: OrderedDict[str, Entry] = OrderedDict()
+        """By when they came to be whole, which is when they were loaded or something happened."""
         self._declarations = declarations
         self._rules = rules
         self._most = most
@@ -69,8 +83,10 @@ class Cache:
         while not self._lent.isdisjoint(names):
             await self._returned.wait()
         self._lent.update(names)
+        entries: list[Entry] = []
         try:
-            yield await self.get(names)
+            entries = await self.get(names)
+            yield entries
         except BaseException:
             self.drop(names)
             raise
@@ -78,6 +94,7 @@ class Cache:
             self._lent.difference_update(names)
             self._returned.set()
             self._returned = asyncio.Event()
+            self._note_whole(entries)
             self.trim()
 
     async def get(self, names: Sequence[str]) -> list[Entry]:
@@ -124,13 +141,31 @@ class Cache:
         """Forget viewers whose state here may differ from the store's."""
         for name in names:
             self._entries.pop(name, None)
+            self._whole.pop(name, None)
+
+    def _note_whole(self, entries: Iterable[Entry]) -> None:
+        whole = self._whole
+        for entry in entries:
+            viewer = entry.viewer
+            name = viewer.name
+            if not viewer.away and name not in whole and self._entries.get(name) is entry:
+                whole[name] = entry
 
     def trim(self) -> None:
         """Let the least recently used go. A lane that works on one of them still holds it."""
         while len(self._entries) > self._most:
-            self._entries.popitem(last=False)
+            name, _ = self._entries.popitem(last=False)
+            self._whole.pop(name, None)
+        for _ in range(len(self._whole) - self._most_whole):
+            name, entry = self._whole.popitem(last=False)
+            if name in self._lent:
+                self._whole[name] = entry
+            else:
+                entry.viewer.put_away(self._rules)
         CACHED.set(len(self._entries))
+        WHOLE.set(len(self._whole))
 
     def clear(self) -> None:
         """Forget everyone: partitions have changed hands."""
         self._entries.clear()
+        self._whole.clear()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from itertools import chain
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.signals import REFUSED, reject_of
@@ -238,5 +237,5 @@ def on_the_way(entries: Iterable[Entry]) -> set[str]:
     """Titles of which the viewers have begun a season."""
     titles: set[str] = set()
     for entry in entries:
-        titles.update(map(itemgetter(0), entry.viewer.journeys))
+        titles.update(entry.viewer.titles_begun())
     return titles

@@ -29,6 +29,7 @@ CONFLICTS = Counter(
 )
 LOADS = Counter("hookpoint_viewers_loaded_total", "Viewers read from the store")
 CACHED = Gauge("hookpoint_viewers_cached", "Viewers in memory")
+WHOLE = Gauge("hookpoint_viewers_whole", "Of them, those whose settled parts are at hand")
 PARTITIONS = Gauge("hookpoint_partitions", "Partitions that this worker works on")
 TITLES = Gauge("hookpoint_titles", "Titles in the catalogue snapshot")
 CLOCK = Gauge("hookpoint_stream_time_seconds", "Stream time", ["partition"])

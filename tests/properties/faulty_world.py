@@ -246,7 +246,7 @@ class Worker:
         self.store = WiredStore(kept, self.wire, self._moved)
         self._tell = moved
         self.producer = MemoryProducer(self.wire, topics)
-        self.cache = Cache(self.store, RULES, CACHED_VIEWERS)
+        self.cache = Cache(self.store, RULES, CACHED_VIEWERS, most_whole=1)
         self.quiet: dict[Source, float] = {}
         self.lanes: dict[Source, Lane] = {}
         self.tasks: dict[Source, asyncio.Task[None]] = {}

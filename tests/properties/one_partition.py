@@ -81,7 +81,7 @@ async def run(
         store = MemoryStore(kept)
         marks = await store.claim([SOURCE])
         shell = Shell(
-            chosen, store, Cache(store, chosen.rules, 100), notebook, NoCurves(),
+            chosen, store, Cache(store, chosen.rules, 100, most_whole=0), notebook, NoCurves(),
             lambda: context, once, lambda *_: None, asyncio.Event(),
         )  # fmt: skip
         lane = Lane(shell, SOURCE, marks.get(SOURCE, Mark(-1, 0)))

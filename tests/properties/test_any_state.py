@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from strategies import DAY, RULES, Watching, months
 
 from streams.events import Event
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.timers import earliest
-from streams.viewing.wire import Stored, dump_live, dump_out, dump_rest, dump_sums, load
+from streams.viewing.wire import Stored, dump_live, dump_out, load
 
 DUMPS = (dump_live, dump_rest, dump_sums, dump_out)
 

@@ -28,8 +28,9 @@ from strategies import (
 from streams.events import Event
 from streams.signals import SESSIONS
 from streams.viewing.public import taste_fields
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.viewer import Viewer
-from streams.viewing.wire import dump_live, dump_out, dump_rest, dump_sums
+from streams.viewing.wire import dump_live, dump_out
 
 WORLD = context()
 DUMPS = (dump_live, dump_rest, dump_sums, dump_out)
@@ -130,6 +131,30 @@ def finish(viewer: Viewer, store: Store, offset: int, clock_ms: int) -> None:
         viewer.fire(until, WORLD)
     viewer.rest_changed = viewer.touched = True
     store.write(viewer, WORLD)
+
+
+@given(months(), st.data())
+def test_a_viewer_whose_past_is_put_away_goes_on_as_if_it_were_at_hand(
+    events: list[Event], data
+) -> None:
+    work = accepted(events)
+    puts = data.draw(st.sets(st.integers(1, len(work))), label="put away after")
+    whole, spare = Viewer("v", RULES), Viewer("v", RULES)
+    stores = Store(), Store()
+    for number, (offset, clock, one) in enumerate(work, 1):
+        for viewer, store in zip((whole, spare), stores, strict=True):
+            assert viewer.absorb(SOURCE, offset, clock, one, WORLD)
+            store.write(viewer, WORLD)
+            viewer.forget_sent(SOURCE, offset)
+        if number in puts:
+            spare.put_away(RULES)
+            assert spare.away
+            assert set(spare.titles_begun()) == set(whole.titles_begun())
+            assert spare.episodes.keys() == {key[1:] for key in spare.playbacks}
+        assert stores[0].stored == stores[1].stored
+    for viewer, store in zip((whole, spare), stores, strict=True):
+        finish(viewer, store, len(events), FAR)
+    assert vars(stores[0]) == vars(stores[1])
 
 
 @given(months(), st.data())

@@ -156,7 +156,7 @@ class Memory:
         self.now = 1000.0
         self.declared = Asked()
         looks = Declarations(self.declared, lambda: self.now)
-        self.cache = Cache(MemoryStore(), Rules(), 10, looks)
+        self.cache = Cache(MemoryStore(), Rules(), 10, declarations=looks)
         self.input = DeclaredInput(self.declared, self.cache)
 
     async def known(self, *names):

@@ -18,6 +18,7 @@ from hookpoint.commands._viewer_data import _write_private, read_ids
 from streams.headers import as_json
 from streams.viewing import packing
 from streams.viewing.knots import Kind
+from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.viewer import Viewer
 from streams.viewing.wire import (
     BrokenState,
@@ -25,8 +26,6 @@ from streams.viewing.wire import (
     Stored,
     dump_live,
     dump_out,
-    dump_rest,
-    dump_sums,
     load,
 )
 

@@ -12,15 +12,13 @@ from streams.catalogue import Catalogue, Season, Title
 from streams.viewing import packing
 from streams.viewing.context import Context
 from streams.viewing.knots import Kind
+from streams.viewing.settled import FORMAT, dump_rest, dump_sums
 from streams.viewing.wire import (
-    FORMAT,
     BrokenState,
     NewerFormat,
     Stored,
     dump_live,
     dump_out,
-    dump_rest,
-    dump_sums,
     load,
 )
 
