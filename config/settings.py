@@ -188,9 +188,9 @@ class Settings(BaseSettings):
     """
     slice_max: int = Field(default=8000, ge=1)
     """The most records of one partition that are decided, written and published together."""
-    cache_viewers: int = Field(default=50_000, ge=1)
-    """Viewers whose state a worker keeps in memory, at some 10 KB each."""
-    cache_whole_viewers: int = Field(default=5_000, ge=0)
+    cache_viewers: int = Field(default=100_000, ge=1)
+    """Viewers whose state a worker keeps in memory, at some 20 KB each."""
+    cache_whole_viewers: int = Field(default=10_000, ge=0)
     """Of them, those of whom all is at hand, at up to 90 KB each: whoever began, ended or crossed a
     threshold last. The others' past is kept packed."""
     cache_titles: int = Field(default=500, ge=1)
