@@ -24,7 +24,7 @@ def count_streaks(
     Returns:
         Those whose streak changed.
     """
-    if not any(playback.fact("autoplay") for playback in playbacks):
+    if not any(playback.streak or playback.fact("autoplay") for playback in playbacks):
         return []
     changed = []
     end_ms, streak = chain

@@ -107,7 +107,14 @@ def playbacks(
         found = [e._replace(knot=e.knot._replace(seq=i)) for i, e in enumerate(found)]
     if draw(st.integers(0, 3)) == 0:
         found = [e._replace(bare=False) if draw(st.booleans()) else e for e in found]
+    if "autoplay" in facts and draw(st.booleans()):
+        found = [_by_itself(e, draw(st.booleans())) for e in found]
     return found
+
+
+def _by_itself(report: Event, automatic: bool) -> Event:
+    """The report of a player that does not always say the same of how it was started."""
+    return report._replace(facts=tuple((dict(report.facts) | {"autoplay": automatic}).items()))
 
 
 def _faithful(
