@@ -2,11 +2,12 @@
 -- KEYS: state, taste, progress, hooked, declared
 -- ARGV: live, rest and sums of that state, seconds to keep it, then for each partition of the topic
 --       of viewers that holds more than was read: its name, and the offset up to which to skip.
--- Returns: version, live, rest, sums and out of the state that was; then 1 or 0 for each other key.
+-- Returns: version, live, rest, sums, out and beats of the state that was; then 1 or 0 for each other key.
 -- The version goes on, it does not begin again: a worker that still knows the viewer under any
 -- earlier version loses its next compare-and-set (write.lua), however often others wrote since.
 -- Nor are the offsets of what was declared forgotten: earlier records stay without effect.
-local held = redis.call('HMGET', KEYS[1], 'version', 'live', 'rest', 'sums', 'out')
+local held = redis.call('HMGET', KEYS[1], 'version', 'live', 'rest', 'sums', 'out',
+  'beats')
 local version = (tonumber(held[1] or '0') or 0) + 1
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'version', string.format('%d', version),

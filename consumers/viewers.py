@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
 
-STATE_FIELDS = ("version", "live", "rest", "sums", "out")
+STATE_FIELDS = ("version", "live", "rest", "sums", "out", "beats")
 PUBLIC_NAMES = ("taste", "progress", "hooked")
 KEY_NAMES = ("state", *PUBLIC_NAMES, "declared")
 TRIES = 5

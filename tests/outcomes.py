@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import redis
+from decided_state import decided, stored_of
 from title_counts import Counts, TitleKeys, title_keys
 from workers import read_topic
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from consumers.records import RawRecord
 
 VIEWER_KEYS = ("state", "taste", "progress", "hooked")
-DECIDED = (b"live", b"rest", b"sums")
-"""What a state holds that a fold decides alone: ``version`` and ``out`` count writes and depend on
-where slices ended."""
 ABOUT_TITLES = "title."
 """How the types of signals about titles begin."""
 Place = tuple[int, ...]
@@ -148,8 +146,12 @@ def viewer_keys(settings: Settings) -> dict[str, dict[bytes, bytes]]:
             for name in names:
                 pipeline.hgetall(name)
             for name, fields in zip(names, pipeline.execute(), strict=True):
-                kept = {k: v for k, v in fields.items() if word != "state" or k in DECIDED}
-                found[name.removeprefix(prefix).decode()] = kept
+                key = name.removeprefix(prefix).decode()
+                if word == "state":
+                    parts = decided(key, stored_of(fields), settings.rules)
+                    found[key] = dict(zip((b"live", b"rest", b"sums"), parts, strict=True))
+                else:
+                    found[key] = fields
     return found
 
 

@@ -36,7 +36,7 @@ SETTLE_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.05
 PUBLIC = ("taste", "progress", "hooked")
 PARTS = ("state", *PUBLIC)
-STATE_FIELDS = ("version", "live", "rest", "sums", "out")
+STATE_FIELDS = ("version", "live", "rest", "sums", "out", "beats")
 
 
 class Likeness(NamedTuple):

@@ -14,7 +14,7 @@ import orjson
 from streams.viewing.context import season_view
 from streams.viewing.settled import dump_rest, dump_sums
 from streams.viewing.taste import shares
-from streams.viewing.wire import dump_live, dump_out
+from streams.viewing.wire import dump_beats, dump_live, dump_out
 
 if TYPE_CHECKING:
     from streams.viewing.context import Context, SeasonKey
@@ -32,12 +32,13 @@ class Write(NamedTuple):
     """One viewer's change of state as a value; stores apply it whole or not at all.
 
     ``version`` is what the store must hold now (0 for nothing); the write makes it one more.
-    ``rest``, ``sums`` and ``taste`` are None where they stay as they are.
+    ``live``, ``rest``, ``sums`` and ``taste`` are None where they stay as they are; ``beats`` goes
+    with the ``live`` that stays.
     """
 
     viewer: str
     version: int
-    live: bytes
+    live: bytes | None
     rest: bytes | None
     sums: bytes | None
     out: bytes
@@ -46,12 +47,19 @@ class Write(NamedTuple):
     progress_gone: list[str]
     hooked: dict[str, bytes]
     hooked_gone: list[str]
+    beats: bytes = b""
 
 
 def write_of(viewer: Viewer, context: Context) -> Write:
     """Everything that changed since the last write."""
     first = viewer.version == 0
-    rest = sums = None
+    live = rest = sums = None
+    beats = b""
+    if viewer.live_changed or first:
+        live = dump_live(viewer)
+        viewer.beating.clear()
+    else:
+        beats = dump_beats(viewer)
     if viewer.rest_changed or first:
         rest = viewer.rest = dump_rest(viewer)
     if viewer.taste_changed or first:
@@ -59,7 +67,7 @@ def write_of(viewer: Viewer, context: Context) -> Write:
     return Write(
         viewer.name,
         viewer.version,
-        dump_live(viewer),
+        live,
         rest,
         sums,
         dump_out(viewer),
@@ -68,6 +76,7 @@ def write_of(viewer: Viewer, context: Context) -> Write:
         [episode_field(key) for key in sorted(viewer.gone_episodes)],
         _hooked(viewer, context),
         [season_field(key) for key in sorted(viewer.gone_journeys | _without_state(viewer))],
+        beats,
     )
 
 

@@ -129,4 +129,8 @@ class RestForm(NamedTuple):
     chain: tuple[int, int]
 
 
+BeatsForm = tuple[dict[str, int], list[tuple[int, Knot]]]
+"""Marks, and which playbacks (as counted in the live part) have gone on to where."""
+
+READ_BEATS = msgspec.json.Decoder(BeatsForm)
 READ_LIVE, READ_REST = msgspec.json.Decoder(LiveForm), msgspec.json.Decoder(RestForm)

@@ -36,6 +36,7 @@ class ViewerState:
         "away",
         "away_due_ms",
         "bares",
+        "beating",
         "begun",
         "chain",
         "changed_episodes",
@@ -48,6 +49,7 @@ class ViewerState:
         "journeys",
         "known_ms",
         "leaving",
+        "live_changed",
         "marks",
         "name",
         "outbox",
@@ -89,6 +91,8 @@ class ViewerState:
         self.away = self.taste_away = False
         self.away_due_ms = NEVER
         self.begun: tuple[str, ...] = ()
+        self.beating: dict[PlaybackKey, bool] = {}
+        """Playbacks that have only gone on along their line since the live part was written."""
         self.written()
 
     def written(self) -> None:
@@ -100,6 +104,7 @@ class ViewerState:
         self.leaving: dict[EpisodeKey, Episode] = {}
         self.summaries: dict[SeasonKey, tuple[int, int]] = {}
         self.taste_changed = False
+        self.live_changed = False
         self.rest_changed = False
         self.touched = False
 

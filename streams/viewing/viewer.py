@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.rules import Rules
+    from streams.viewing.knots import Knot
+    from streams.viewing.playback import PlaybackKey
 
 UNMOVED = frozenset({"", "hooked"})
 """States of a journey that an event which crosses no threshold leaves alone."""
@@ -138,13 +140,35 @@ class Viewer(ViewerState):
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
         covered = playback.coverage_ms()
         if journey is None or not low <= covered < high or _stirs(journey, at_ms):
+            self.live_changed = True
             self._follow(playback, at_ms, clock_ms, context, HEARTBEAT)
             return True
         self.changed_episodes.add(key)
+        self.beating[playback.key] = True
+        self._beat_on(playback, at_ms, episode, None if journey is NO_JOURNEY else journey)
+        return True
+
+    def _beat_on(
+        self, playback: Playback, at_ms: int, episode: Episode, journey: Journey | None
+    ) -> None:
+        """What a heartbeat changes that only goes on: the last of several is as good as all."""
         if at_ms >= episode.seen_ms:
             episode.seen_ms, episode.position_ms = at_ms, playback.position_ms
-        if journey is not NO_JOURNEY and at_ms > journey.last_ms:
+        if journey is not None and at_ms > journey.last_ms:
             journey.last_ms = at_ms
+
+    def beat(self, key: PlaybackKey, knot: Knot, rules: Rules) -> bool:
+        """Take up the last heartbeat of a playback that had only gone on when it was stored.
+
+        Returns:
+            Whether it does go on along its line.
+        """
+        playback = self.playbacks[key]
+        if not playback.glide(knot, rules):
+            return False
+        self.beating[key] = True
+        journey = self.journeys.get(key[1:3]) if key[2] else None
+        self._beat_on(playback, knot.at_ms, self.episodes[key[1:]], journey)
         return True
 
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
@@ -159,6 +183,7 @@ class Viewer(ViewerState):
         added = playback.add(knot, context.rules)
         if added is Added.NOTHING and not learnt and not unbared:
             return
+        self.live_changed = True
         upset = learnt or added is Added.REORDERED
         if upset or kind in ENDS:
             self.episodes[playback.episode_key].steady = (1, 0)
@@ -204,6 +229,7 @@ class Viewer(ViewerState):
     def _open(self, event: Event, context: Context) -> Playback:
         key, rules = event.playback, context.rules
         self.recall()
+        self.live_changed = True
         if len(self.playbacks) >= MAX_LIVE:
             self.seal(min(self.playbacks.values(), key=reported), context, event.knot.at_ms)
             self.due_ms = 0
@@ -421,7 +447,7 @@ class Viewer(ViewerState):
                 self.reach(record, 0)
             else:
                 self.reach(since if passed is None else max(since, passed(told_ms)), told_ms)
-            self.touched = True
+            self.touched = self.live_changed = True
             act(self, timer, context)
         self.due_ms = min(due_ms, self.away_due_ms)
 

@@ -1,10 +1,11 @@
-"""A viewer's state as bytes and back, in four parts that change at different rates.
+"""A viewer's state as bytes and back, in five parts that change at different rates.
 
 ``live``: marks, playbacks that are not sealed, and the episodes and journeys they belong to;
-written with every slice. ``sums``: what taste is made of. ``rest``: everything settled. ``out``:
-the outbox. Each part is an array, because arrays are the smallest and the fastest to make.
-What moves from one part to the other is sorted, so that the bytes do not tell when a state was last
-read.
+written with every slice. But where nothing but heartbeats along their lines have come since,
+``beats`` is written instead: marks, and the last heartbeat of each playback. ``sums``: what taste
+is made of. ``rest``: everything settled. ``out``: the outbox. Each part is an array, because arrays
+are the smallest and the fastest to make. What moves from one part to the other is sorted, so that
+the bytes do not tell when a state was last read.
 
 ``sums`` and ``rest`` change rarely and are packed; ``live`` and ``out`` are while nothing plays,
 which is how a state is kept most of the time.
@@ -27,7 +28,7 @@ from streams.viewing.forms import (
     read_playback,
 )
 from streams.viewing.settled import FORMAT, read_attendance, read_rest, read_sums
-from streams.viewing.shapes import READ_LIVE, READ_REST, LiveForm
+from streams.viewing.shapes import READ_BEATS, READ_LIVE, READ_REST, BeatsForm, LiveForm
 from streams.viewing.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Stored(NamedTuple):
     rest: bytes
     sums: bytes
     out: bytes
+    beats: bytes = b""
 
 
 class NewerFormat(Exception):
@@ -68,6 +70,19 @@ def dump_live(viewer: Viewer) -> bytes:
             [journey_form(journey) for journey in journeys if journey is not None],
         ),
     )
+
+
+def dump_beats(viewer: Viewer) -> bytes:
+    """What has changed of the live part, if nothing but heartbeats along their lines have come.
+
+    The last of them is all that is left of each (docs/adr/0003), and far less than the whole.
+    """
+    beats = [
+        (number, playback.knots.knots[-1])
+        for number, playback in enumerate(viewer.playbacks.values())
+        if playback.key in viewer.beating
+    ]
+    return packing.plain((viewer.marks, beats))
 
 
 def dump_out(viewer: Viewer) -> bytes:
@@ -99,6 +114,8 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         viewer.version = stored.version
         viewer.outbox = [Out(*item) for item in packing.unpack(stored.out)] if stored.out else []
         _read_live(viewer, READ_LIVE.decode(live), rules)
+        if stored.beats:
+            _read_beats(viewer, READ_BEATS.decode(stored.beats), rules)
         settled = READ_REST.decode(rest)
         read_rest(viewer, settled)
         read_attendance(viewer.attendance, settled)
@@ -143,3 +160,11 @@ def _read_live(viewer: Viewer, live: LiveForm, rules: Rules) -> None:
     for way in journeys:
         journey = read_journey(viewer.name, way)
         viewer.journeys[journey.title_id, journey.season] = journey
+
+
+def _read_beats(viewer: Viewer, beats: BeatsForm, rules: Rules) -> None:
+    viewer.marks, last = beats
+    keys = list(viewer.playbacks)
+    for number, knot in last:
+        if not viewer.beat(keys[number], knot, rules):
+            raise ValueError(f"{knot} does not go on along the line of playback {number}")

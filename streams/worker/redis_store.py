@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from streams.viewing.public import Write
 
-STATE_FIELDS = ("version", "live", "rest", "sums", "out")
+STATE_FIELDS = ("version", "live", "rest", "sums", "out", "beats")
 REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
 
 
@@ -89,7 +89,8 @@ class RedisStore(RedisClient):
         held = await self.load([write.viewer for write in refused])
         ours = [
             stored.version == write.version + 1
-            and (stored.live, stored.out) == (write.live, write.out)
+            and (stored.out, stored.beats) == (write.out, write.beats)
+            and write.live in {None, stored.live}
             and write.sums in {None, stored.sums}
             for write, stored in zip(refused, held, strict=True)
         ]
@@ -104,7 +105,7 @@ class RedisStore(RedisClient):
         return (
             "EVALSHA", self._write.sha, 4, keys.state, keys.taste, keys.progress, keys.hooked,
             write.version, write.version + 1, self._ttl,
-            write.live, write.rest or b"", write.sums or b"", write.out,
+            write.live or b"", write.rest or b"", write.sums or b"", write.out, write.beats,
             -1 if write.taste is None else len(taste),
             len(progress), len(write.progress_gone), len(hooked), len(write.hooked_gone),
             *taste, *progress, *write.progress_gone, *hooked, *write.hooked_gone,
@@ -255,10 +256,10 @@ def _refusal(source: Source, error: Exception) -> Exception:
 
 
 def _stored(answer: list[bytes | None]) -> Stored:
-    version, live, rest, sums, out = answer
+    version, live, rest, sums, out, beats = answer
     if version is None:
         return FRESH
-    return Stored(int(version), live or b"", rest or b"", sums or b"", out or b"")
+    return Stored(int(version), live or b"", rest or b"", sums or b"", out or b"", beats or b"")
 
 
 def _dues(answer: Sequence[Any]) -> list[Due]:

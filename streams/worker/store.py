@@ -199,7 +199,8 @@ class MemoryStore:
             return False
         rest = held.rest if write.rest is None else write.rest
         sums = held.sums if write.sums is None else write.sums
-        stored = Stored(write.version + 1, write.live, rest, sums, write.out)
+        live = held.live if write.live is None else write.live
+        stored = Stored(write.version + 1, live, rest, sums, write.out, write.beats)
         self.kept.states[write.viewer] = stored
         if write.taste is not None:
             self.kept.taste[write.viewer] = dict(write.taste)

@@ -207,9 +207,11 @@ class Store:
         write: Write = write_of(viewer, world)
         rest = write.rest if write.rest is not None else self.stored and self.stored.rest
         sums = write.sums if write.sums is not None else self.stored and self.stored.sums
+        live = write.live if write.live is not None else self.stored and self.stored.live
         assert rest
         assert sums
-        self.stored = Stored(write.version + 1, write.live, rest, sums, write.out)
+        assert live
+        self.stored = Stored(write.version + 1, live, rest, sums, write.out, write.beats)
         self.taste = write.taste if write.taste is not None else self.taste
         self.progress.update(write.progress)
         self.hooked.update(write.hooked)

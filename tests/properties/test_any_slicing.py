@@ -11,9 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from decided_state import decided
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_partition import records_of, run, world
+from strategies import RULES
 
 from producers.simulator import AudienceOptions
 from streams.worker import lane as lanes
@@ -35,7 +37,7 @@ def in_one_go() -> tuple[Kept, Notebook]:
 
 
 def public(kept: Kept) -> tuple[Any, ...]:
-    states = {name: (it.live, it.rest, it.sums) for name, it in kept.states.items()}
+    states = {name: decided(name, it, RULES) for name, it in kept.states.items()}
     return states, kept.taste, kept.progress, kept.hooked, kept.marks, kept.timers
 
 
