@@ -41,6 +41,7 @@ class Episode:
     __slots__ = (
         "band",
         "completed_ms",
+        "covered",
         "credit",
         "deliberate",
         "ended",
@@ -48,6 +49,7 @@ class Episode:
         "floor",
         "key",
         "live",
+        "live_covered",
         "old",
         "opened_ms",
         "position_ms",
@@ -80,6 +82,10 @@ class Episode:
         self.floor: Step | None = None
         self.seat: Seat | None = None
         self.steady = (1, 0)
+        self.covered = 0
+        """Coverage when it was last looked at, in ms."""
+        self.live_covered = -1
+        """Of that, what the only live playback covers; -1 if there was another number of them."""
 
     # -- how much ------------------------------------------------------------------------------
     def coverage_ms(self) -> int:
@@ -111,6 +117,8 @@ class Episode:
     def cross(self, at_ms: int, rules: Rules) -> bool:
         """Bring started, watched and completed up to date; whether any of them changed."""
         covered, runtime = self.coverage_ms(), self.runtime_ms
+        self.covered = covered
+        self.live_covered = self.live[0].coverage_ms() if len(self.live) == 1 else -1
         low, high = self.steady
         if low <= covered < high:
             return False
@@ -124,6 +132,16 @@ class Episode:
         self.completed_ms = (self.completed_ms or at_ms) if completed else 0
         self._steady_around(covered, rules)
         return before != (self.started_ms, self.watched_ms, self.completed_ms)
+
+    def is_steady(self, live_covered: int) -> bool:
+        """Whether no threshold can have been crossed since ``cross`` looked.
+
+        Args:
+            live_covered: what the only live playback covers by now, in ms; all else is as it was.
+        """
+        grown = live_covered - self.live_covered
+        low, high = self.steady
+        return self.live_covered >= 0 and grown >= 0 and low <= self.covered + grown < high
 
     def _steady_around(self, covered: int, rules: Rules) -> None:
         """Note between which thresholds coverage lies: until it leaves them, nothing can change."""

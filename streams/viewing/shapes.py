@@ -129,8 +129,9 @@ class RestForm(NamedTuple):
     chain: tuple[int, int]
 
 
-BeatsForm = tuple[dict[str, int], list[tuple[int, Knot]]]
-"""Marks, and which playbacks (as counted in the live part) have gone on to where."""
+BeatsForm = tuple[dict[str, int], list[tuple[int, int, list[Knot]]]]
+"""Marks; and of playbacks, as the live part counts them, how many of the knots there stay, and what
+comes after those."""
 
 READ_BEATS = msgspec.json.Decoder(BeatsForm)
 READ_LIVE, READ_REST = msgspec.json.Decoder(LiveForm), msgspec.json.Decoder(RestForm)

@@ -91,8 +91,9 @@ class ViewerState:
         self.away = self.taste_away = False
         self.away_due_ms = NEVER
         self.begun: tuple[str, ...] = ()
-        self.beating: dict[PlaybackKey, bool] = {}
-        """Playbacks that have only gone on along their line since the live part was written."""
+        self.beating: dict[PlaybackKey, int] = {}
+        """Playbacks that heartbeats have come for, and nothing else since the live part was
+        written; and how many of their knots there are as that has them."""
         self.written()
 
     def written(self) -> None:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.rules import Rules
-    from streams.viewing.knots import Knot
     from streams.viewing.playback import PlaybackKey
 
 UNMOVED = frozenset({"", "hooked"})
@@ -132,44 +131,43 @@ class Viewer(ViewerState):
             return False
         key = playback.episode_key
         episode = self.episodes[key]
-        if len(episode.live) != 1 or episode.view or episode.old:
+        if len(episode.live) != 1 or not playback.glide(knot, context.rules):
             return False
-        if not playback.glide(knot, context.rules):
-            return False
-        low, high = episode.steady
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
-        covered = playback.coverage_ms()
-        if journey is None or not low <= covered < high or _stirs(journey, at_ms):
-            self.live_changed = True
-            self._follow(playback, at_ms, clock_ms, context, HEARTBEAT)
+        if (
+            journey is None
+            or not episode.is_steady(playback.coverage_ms())
+            or _stirs(journey, at_ms)
+        ):
+            if self._follow(playback, at_ms, clock_ms, context, HEARTBEAT):
+                self.live_changed = True
+            else:
+                self._note_beat(playback)
             return True
         self.changed_episodes.add(key)
-        self.beating[playback.key] = True
-        self._beat_on(playback, at_ms, episode, None if journey is NO_JOURNEY else journey)
+        self._note_beat(playback)
+        self._move(playback, at_ms, episode, None if journey is NO_JOURNEY else journey)
         return True
 
-    def _beat_on(
+    def _note_beat(self, playback: Playback) -> None:
+        """A heartbeat has come, or replaced the one before it, and changed nothing else."""
+        if playback.key not in self.beating:
+            self.beating[playback.key] = len(playback.knots.knots) - 1
+
+    def _move(
         self, playback: Playback, at_ms: int, episode: Episode, journey: Journey | None
     ) -> None:
-        """What a heartbeat changes that only goes on: the last of several is as good as all."""
         if at_ms >= episode.seen_ms:
             episode.seen_ms, episode.position_ms = at_ms, playback.position_ms
         if journey is not None and at_ms > journey.last_ms:
             journey.last_ms = at_ms
 
-    def beat(self, key: PlaybackKey, knot: Knot, rules: Rules) -> bool:
-        """Take up the last heartbeat of a playback that had only gone on when it was stored.
-
-        Returns:
-            Whether it does go on along its line.
-        """
+    def beats_on(self, key: PlaybackKey, kept: int) -> None:
+        """Take up that a playback has heartbeats behind its first ``kept`` knots, no more."""
         playback = self.playbacks[key]
-        if not playback.glide(knot, rules):
-            return False
-        self.beating[key] = True
+        self.beating[key] = kept
         journey = self.journeys.get(key[1:3]) if key[2] else None
-        self._beat_on(playback, knot.at_ms, self.episodes[key[1:]], journey)
-        return True
+        self._move(playback, playback.last_ms, self.episodes[key[1:]], journey)
 
     def _report(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> None:
         _, _, knot, bare, facts = event
@@ -183,12 +181,18 @@ class Viewer(ViewerState):
         added = playback.add(knot, context.rules)
         if added is Added.NOTHING and not learnt and not unbared:
             return
-        self.live_changed = True
         upset = learnt or added is Added.REORDERED
         if upset or kind in ENDS:
             self.episodes[playback.episode_key].steady = (1, 0)
         imputed = self._reimpute(context.rules) if self.bares or unbared else []
-        self._follow(playback, at_ms, clock_ms, context, kind)
+        stirred = self._follow(playback, at_ms, clock_ms, context, kind)
+        if (
+            stirred or upset or unbared or self.bares or kind != HEARTBEAT
+            or len(self.episodes[playback.episode_key].live) != 1
+        ):  # fmt: skip
+            self.live_changed = True
+        else:
+            self._note_beat(playback)
         if upset or kind in ACTS or playback.closed:
             self._restreak(context)
         for other in imputed:
@@ -199,8 +203,12 @@ class Viewer(ViewerState):
 
     def _follow(
         self, playback: Playback, at_ms: int, clock_ms: int, context: Context, kind: int
-    ) -> None:
-        """Bring everything that rests on a playback up to date."""
+    ) -> bool:
+        """Bring everything that rests on a playback up to date.
+
+        Returns:
+            Whether anything has changed but when and where it was last seen.
+        """
         rules = context.rules
         key = playback.episode_key
         episode = self.episodes[key]
@@ -211,9 +219,11 @@ class Viewer(ViewerState):
         if before is not None and crossed:
             episode.seat = episode.seat or take_seat(episode, self.taste, self.declared)
             self._tell(episode, at_ms, episode.seat, (before, in_film(episode)))
+        stirred = crossed or playback.closed or playback.ended
         if key[1]:
             journey = self.journeys.get(episode.season)
             if crossed or journey is None or _stirs(journey, at_ms):
+                stirred = True
                 self._travel(episode, at_ms, context, crossed=crossed)
             elif at_ms > journey.last_ms:
                 journey.last_ms = at_ms
@@ -224,6 +234,7 @@ class Viewer(ViewerState):
             self._mend(playback, clock_ms, context)
         elif playback.ended:
             self.close(playback, context)
+        return stirred
 
     # -- playbacks -------------------------------------------------------------------------------
     def _open(self, event: Event, context: Context) -> Playback:

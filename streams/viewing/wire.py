@@ -1,8 +1,8 @@
 """A viewer's state as bytes and back, in five parts that change at different rates.
 
 ``live``: marks, playbacks that are not sealed, and the episodes and journeys they belong to;
-written with every slice. But where nothing but heartbeats along their lines have come since,
-``beats`` is written instead: marks, and the last heartbeat of each playback. ``sums``: what taste
+written with every slice. But where nothing but heartbeats have come since, ``beats`` is written
+instead: marks, and what knots are new. ``sums``: what taste
 is made of. ``rest``: everything settled. ``out``: the outbox. Each part is an array, because arrays
 are the smallest and the fastest to make. What moves from one part to the other is sorted, so that
 the bytes do not tell when a state was last read.
@@ -73,15 +73,15 @@ def dump_live(viewer: Viewer) -> bytes:
 
 
 def dump_beats(viewer: Viewer) -> bytes:
-    """What has changed of the live part, if nothing but heartbeats along their lines have come.
+    """What has changed of the live part if nothing but heartbeats have come: far less than it is.
 
-    The last of them is all that is left of each (docs/adr/0003), and far less than the whole.
+    Few knots are left of many heartbeats (docs/adr/0003).
     """
-    beats = [
-        (number, playback.knots.knots[-1])
-        for number, playback in enumerate(viewer.playbacks.values())
-        if playback.key in viewer.beating
-    ]
+    beats = []
+    for number, (key, playback) in enumerate(viewer.playbacks.items()):
+        kept = viewer.beating.get(key)
+        if kept is not None:
+            beats.append((number, kept, playback.knots.knots[kept:]))
     return packing.plain((viewer.marks, beats))
 
 
@@ -113,9 +113,8 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         viewer = Viewer(name, rules)
         viewer.version = stored.version
         viewer.outbox = [Out(*item) for item in packing.unpack(stored.out)] if stored.out else []
-        _read_live(viewer, READ_LIVE.decode(live), rules)
-        if stored.beats:
-            _read_beats(viewer, READ_BEATS.decode(stored.beats), rules)
+        beats = READ_BEATS.decode(stored.beats) if stored.beats else None
+        _read_live(viewer, READ_LIVE.decode(live), beats, rules)
         settled = READ_REST.decode(rest)
         read_rest(viewer, settled)
         read_attendance(viewer.attendance, settled)
@@ -147,8 +146,15 @@ def _check_format(name: str, found: int) -> None:
         raise ValueError(f"format {found} is from before the first release")
 
 
-def _read_live(viewer: Viewer, live: LiveForm, rules: Rules) -> None:
+def _read_live(viewer: Viewer, live: LiveForm, beats: BeatsForm | None, rules: Rules) -> None:
     _, viewer.marks, playbacks, episodes, journeys = live
+    if beats is not None:
+        viewer.marks = beats[0]
+        for number, kept, more in beats[1]:
+            knots = playbacks[number].knots
+            if not 0 <= kept <= len(knots):
+                raise ValueError(f"beats go on from {kept} of {len(knots)} knots")
+            knots[kept:] = more
     for told in episodes:
         episode = read_episode(told)
         viewer.episodes[episode.key] = episode
@@ -160,11 +166,7 @@ def _read_live(viewer: Viewer, live: LiveForm, rules: Rules) -> None:
     for way in journeys:
         journey = read_journey(viewer.name, way)
         viewer.journeys[journey.title_id, journey.season] = journey
-
-
-def _read_beats(viewer: Viewer, beats: BeatsForm, rules: Rules) -> None:
-    viewer.marks, last = beats
-    keys = list(viewer.playbacks)
-    for number, knot in last:
-        if not viewer.beat(keys[number], knot, rules):
-            raise ValueError(f"{knot} does not go on along the line of playback {number}")
+    if beats is not None:
+        keys = list(viewer.playbacks)
+        for number, kept, _ in beats[1]:
+            viewer.beats_on(keys[number], kept)
