@@ -2,7 +2,7 @@
 
 Most of a viewer's memory is what has settled, which somebody who only goes on watching does not
 need. So only a number of them are held whole; the others' settled parts are the bytes that are
-stored, until something needs them (docs/adr/0024).
+stored, until something needs them (docs/adr/0027).
 """
 
 from __future__ import annotations
