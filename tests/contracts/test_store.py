@@ -618,6 +618,23 @@ async def test_a_write_whose_answer_was_lost_is_recognised_as_ours(served):
     assert [state.version for state in found] == [1, 1]
 
 
+async def test_beats_lie_beside_the_live_part_until_that_is_written(served):
+    await served.store.write([a_write()])
+    await served.store.write([a_write(version=1, live=None, beats=b"beats-1")])
+    (found,) = await served.store.load(["viewer-7"])
+    assert (found.version, found.live, found.beats) == (2, b"live-0", b"beats-1")
+    await served.store.write([a_write(version=2)])
+    (found,) = await served.store.load(["viewer-7"])
+    assert (found.version, found.live, found.beats) == (3, b"live-2", b"")
+
+
+async def test_another_worker_s_beats_on_the_same_version_are_not_taken_for_ours(served):
+    await served.store.write([a_write()])
+    await served.store.write([a_write(version=1, live=None, beats=b"ours")])
+    with pytest.raises(Conflict):
+        await served.store.write([a_write(version=1, live=None, beats=b"somebody else's")])
+
+
 @pytest.mark.parametrize("part", ["live", "sums", "out"])
 async def test_another_worker_s_write_on_the_same_version_is_not_taken_for_ours(served, part):
     await served.store.write([a_write()])
