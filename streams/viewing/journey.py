@@ -117,7 +117,8 @@ class Journey:
         begun = [step.started_ms for step in self.steps.values() if step.started_ms]
         if not begun:
             return {}
-        rows = {0: Row(min(begun), self.since_ms if self.state == "completed" else 0)}
+        completed_ms = self.since_ms if self.state == "completed" else 0
+        rows = {0: passed_row(min(begun), completed_ms)}
         for k, step in self.steps.items():
             if step.watched_ms:
                 rows[k] = Row(step.watched_ms, self._went_on_ms(k, step.watched_ms))
@@ -343,6 +344,11 @@ class Journey:
             view.curve.version if found and view.curve else None,
             retracts,
         )  # fmt: skip
+
+
+def passed_row(entered_ms: int, passed_ms: int) -> Row:
+    """A row that was not passed before it was entered, as a late report's time would have it."""
+    return Row(entered_ms, max(entered_ms, passed_ms) if passed_ms else 0)
 
 
 def _in_pace(done: list[Step], rules: Rules) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.audience.records import Declared, Flags, Passage, Progress, Row, Seat
+from streams.audience.records import Declared, Flags, Passage, Progress, Seat
 from streams.viewing.episode import began
-from streams.viewing.journey import NO_STEP, Journey
+from streams.viewing.journey import NO_STEP, Journey, passed_row
 
 if TYPE_CHECKING:
+    from streams.audience.records import Row
     from streams.viewing.episode import Episode
     from streams.viewing.shapes import Step
     from streams.viewing.taste import Taste
@@ -30,7 +31,7 @@ def in_season(journey: Journey, number: int) -> Standing:
 
 def in_film(film: Episode) -> Standing:
     """A film is a season of one, which is begun and completed."""
-    rows = {0: Row(film.started_ms, film.completed_ms)} if film.started_ms else {}
+    rows = {0: passed_row(film.started_ms, film.completed_ms)} if film.started_ms else {}
     return Standing(_flags(film.step()), rows)
 
 

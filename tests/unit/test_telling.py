@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from strategies import DAY, HOUR, RUNTIME_MS, T0, Watching, event
 
 from streams.audience.records import Declared, Passage, Progress, Row, Seat, read
+from streams.catalogue import Season
 from streams.viewing.knots import Kind
 
 
@@ -113,6 +115,23 @@ def test_a_film_is_begun_and_completed() -> None:
     (record,) = told(one)
     assert (record.season, record.episode, record.again) == (0, 0, False)
     assert record.passages == (Passage(0, None, Row(left, left)),)
+
+
+@pytest.mark.parametrize("key", [("heat", 0, 0), ("dark", 2, 1)])
+def test_nothing_is_completed_before_it_is_begun_whenever_a_late_report_completes_it(
+    key: tuple[str, int, int],
+) -> None:
+    one, length = Watching(), 2 * RUNTIME_MS
+    one.world.catalogue.titles["dark"].seasons[2] = Season(1, {1: RUNTIME_MS})
+    first, second = ("p1", *key), ("p2", *key)
+    one.say(
+        event(Kind.START, T0 + HOUR, 0, key=first),
+        event(Kind.STOP, T0 + 2 * HOUR, HOUR // 2, key=first),
+        event(Kind.STOP, T0 + length, length, key=second),
+        event(Kind.START, T0, 0, key=second),  # it came late, and with it all that follows from it
+    )
+    row = rows(one)[0]
+    assert row.passed_ms >= row.entered_ms > T0
 
 
 def test_the_seat_is_taken_when_a_season_is_begun_and_kept() -> None:
