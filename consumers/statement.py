@@ -91,10 +91,7 @@ def statement(viewer: Viewer) -> dict[str, Any]:
         ),
         "shelf": _part(
             "Episodes of which only the public progress is left (episode 0 is a whole season).",
-            [
-                {"title_id": title, "season": season, "episode": episode, "seen_at": _time(seen)}
-                for (title, season, episode), seen in viewer.shelf.items()
-            ],
+            [_shelved(viewer, key) for key in viewer.shelf],
         ),
         "autoplay": _part(
             "When the last playback that nothing can mend any more ended, and how many in a row "
@@ -195,7 +192,22 @@ def _episode(episode: Episode) -> dict[str, Any]:
         },
         "before_it_faded": None if episode.floor is None else _step(episode.floor),
         "counted_with_the_film_as": _seat(episode.seat),
+        "film_watched_anew": episode.anew,
     }
+
+
+def _shelved(viewer: Viewer, key: EpisodeKey) -> dict[str, Any]:
+    title, season, episode = key
+    what = {"title_id": title, "season": season, "episode": episode}
+    what |= {"seen_at": _time(viewer.shelf[key])}
+    film = viewer.films.get(key)
+    if film is not None:
+        what |= {
+            "before_it_faded": _step(film.step),
+            "counted_with_the_film_as": _seat(film.seat),
+            "film_watched_anew": film.anew,
+        }
+    return what
 
 
 def _journey(journey: Journey) -> dict[str, Any]:

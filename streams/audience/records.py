@@ -78,7 +78,7 @@ class Progress(msgspec.Struct, frozen=True, tag_field="what", tag="progress", gc
     now: Flags
     passages: tuple[Passage, ...] = ()
     again: bool = False
-    """The season was finished before, and is watched anew."""
+    """The season or film was completed before, had faded from memory, and is watched anew."""
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False):

@@ -35,10 +35,19 @@ class Credit(NamedTuple):
 NO_CREDIT = Credit(0.0, 0, -1)
 
 
+class FadedFilm(NamedTuple):
+    """What a film's title was told of a viewing whose coverage is forgotten."""
+
+    step: Step
+    seat: Seat
+    anew: bool
+
+
 class Episode:
     """How much of an episode one viewer has watched; times in event milliseconds, 0 for never."""
 
     __slots__ = (
+        "anew",
         "band",
         "completed_ms",
         "covered",
@@ -81,6 +90,8 @@ class Episode:
         self.credit = NO_CREDIT
         self.floor: Step | None = None
         self.seat: Seat | None = None
+        self.anew = False
+        """A film that was completed, had faded, and is watched another time."""
         self.steady = (1, 0)
         self.covered = 0
         """Coverage when it was last looked at, in ms."""
@@ -211,6 +222,18 @@ class Episode:
     def season(self) -> tuple[str, int]:
         """Title and season."""
         return self.key[0], self.key[1]
+
+    def fade_film(self) -> FadedFilm | None:
+        """What is still needed once this film is forgotten; None if its title was told nothing."""
+        return FadedFilm(self.step(), self.seat, self.anew) if self.seat is not None else None
+
+    def resume_film(self, faded: FadedFilm) -> None:
+        """Go on from what the title was told before, or begin anew if the film was completed."""
+        self.seat = faded.seat
+        if faded.step.completed_ms:
+            self.anew = True
+        else:
+            self.anew, self.floor = faded.anew, faded.step
 
     # -- for the journey ---------------------------------------------------------------------------
     def step(self) -> Step:

@@ -15,15 +15,15 @@ import msgspec
 
 from streams.audience.records import Seat
 from streams.rules import Rules
-from streams.viewing.episode import Credit, Episode, EpisodeKey
+from streams.viewing.episode import Credit, Episode, EpisodeKey, FadedFilm
 from streams.viewing.intervals import Intervals
 from streams.viewing.journey import Journey
 from streams.viewing.knots import KnotSet
 from streams.viewing.playback import Playback
 from streams.viewing.shapes import EpisodeForm, JourneyForm, PlaybackForm, Step
 
-NO_VIEWING = (None, 0.0, -1, (0.0, None, -1), None, None)
-"""Opened, factor, band, credit, floor and seat of an episode whose viewings have settled."""
+NO_VIEWING = (None, 0.0, -1, (0.0, None, -1), None, None, False)
+"""Opened, factor, band, credit, floor, seat and anew of an episode whose viewings have settled."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,6 +70,7 @@ def episode_form(episode: Episode) -> tuple[Any, ...]:
         (credit.weight, _ago(credit.at_ms, seen_ms), credit.hour),
         episode.floor,
         _seat(episode.seat),
+        episode.anew,
     )
     return lasting + viewing if episode.live or viewing != NO_VIEWING else lasting
 
@@ -129,6 +130,11 @@ def gaps(intervals: Intervals) -> list[int]:
     return [bound - before for bound, before in zip(flat, [0, *flat], strict=False)]
 
 
+def film_form(key: EpisodeKey, film: FadedFilm) -> tuple[Any, ...]:
+    """A ``FilmForm`` to write."""
+    return key[0], film.step, _seat(film.seat), film.anew
+
+
 def _seat(seat: Seat | None) -> tuple[Any, ...] | None:
     return None if seat is None else msgspec.structs.astuple(seat)
 
@@ -154,7 +160,7 @@ def read_episode(form: EpisodeForm) -> Episode:
     (
         title, season, number, view, old, runtime_ms, seen_ms, position_ms,
         started, watched, completed, ended, deliberate,
-        opened, factor, band, credit, floor, seat,
+        opened, factor, band, credit, floor, seat, anew,
     ) = form  # fmt: skip
     episode = Episode((title, season, number))
     episode.view, episode.old = view, old
@@ -164,7 +170,7 @@ def read_episode(form: EpisodeForm) -> Episode:
     episode.ended, episode.deliberate = ended, deliberate
     episode.factor, episode.band = factor, band
     episode.credit = Credit(credit[0], _at(credit[1], seen_ms), credit[2])
-    episode.floor = floor
+    episode.floor, episode.anew = floor, anew
     episode.seat = Seat(*seat) if seat else None
     return episode
 

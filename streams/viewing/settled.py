@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.audience.records import Seat
 from streams.viewing import packing
+from streams.viewing.episode import FadedFilm
 from streams.viewing.forms import (
     bounds,
     episode_form,
+    film_form,
     gaps,
     journey_form,
     read_episode,
@@ -63,6 +66,7 @@ def dump_rest(viewer: ViewerState) -> bytes:
             [(*key, seen) for key, seen in viewer.shelf.items()],
             (at.folded_ms, {d: gaps(it) for d, it in at.recent.items()}, at.folded_to),
             viewer.chain,
+            [film_form(key, film) for key, film in viewer.films.items()],
         )
     )
 
@@ -92,6 +96,9 @@ def read_rest(viewer: ViewerState, rest: RestForm) -> None:
     episodes = {form[:3]: read_episode(form) for form in rest.episodes}
     journeys = {form[:2]: read_journey(viewer.name, form, episodes) for form in rest.journeys}
     viewer.shelf = {(title, season, number): seen for title, season, number, seen in rest.shelf}
+    viewer.films = {
+        (title, 0, 0): FadedFilm(step, Seat(*seat), anew) for title, step, seat, anew in rest.films
+    }
     viewer.episodes = {**episodes, **viewer.episodes}
     viewer.journeys = {**journeys, **viewer.journeys}
 

@@ -88,6 +88,16 @@ class EpisodeForm(NamedTuple):
     credit: tuple[float, int | None, int] = (0.0, None, -1)
     floor: Step | None = None
     seat: SeatForm | None = None
+    anew: bool = False
+
+
+class FilmForm(NamedTuple):
+    """A film on the shelf, of which its title was told."""
+
+    title_id: str
+    step: Step
+    seat: SeatForm
+    anew: bool
 
 
 class JourneyForm(NamedTuple):
@@ -127,6 +137,7 @@ class RestForm(NamedTuple):
     shelf: list[tuple[str, int, int, int]]
     attendance: tuple[int, dict[str, list[int]], dict[str, int]]
     chain: tuple[int, int]
+    films: tuple[FilmForm, ...] = ()
 
 
 BeatsForm = tuple[dict[str, int], list[tuple[int, int, list[Knot]]]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.audience.records import NOTHING_DECLARED
 from streams.signals import Out
 from streams.viewing.attendance import Attendance
-from streams.viewing.episode import Episode, EpisodeKey
+from streams.viewing.episode import Episode, EpisodeKey, FadedFilm
 from streams.viewing.journey import Journey
 from streams.viewing.packing import inflated, unpack
 from streams.viewing.playback import Playback, PlaybackKey
@@ -44,6 +44,7 @@ class ViewerState:
         "declared",
         "due_ms",
         "episodes",
+        "films",
         "gone_episodes",
         "gone_journeys",
         "journeys",
@@ -75,7 +76,9 @@ class ViewerState:
         self.marks: dict[str, int] = {}
         self.playbacks: dict[PlaybackKey, Playback] = {}
         self.episodes: dict[EpisodeKey, Episode] = {}
-        self.shelf: dict[tuple[str, int, int], int] = {}
+        self.shelf: dict[EpisodeKey, int] = {}
+        self.films: dict[EpisodeKey, FadedFilm] = {}
+        """Those on the shelf of which their titles were told."""
         self.journeys: dict[SeasonKey, Journey] = {}
         self._taste = Taste(rules)
         self.taste_ms = 0
@@ -125,7 +128,7 @@ class ViewerState:
         self.journeys = {
             key: it for key, it in self.journeys.items() if key in seasons or it.state in RESTLESS
         }
-        self.shelf = {}
+        self.shelf, self.films = {}, {}
         self.away = True
         if not self.taste_away:
             self._taste.clear()

@@ -30,9 +30,11 @@ def in_season(journey: Journey, number: int) -> Standing:
 
 
 def in_film(film: Episode) -> Standing:
-    """A film is a season of one, which is begun and completed."""
-    rows = {0: passed_row(film.started_ms, film.completed_ms)} if film.started_ms else {}
-    return Standing(_flags(film.step()), rows)
+    """A film is a season of one, which is begun and completed; only the first time has a row."""
+    step = film.step()
+    first_time = step.started_ms and not film.anew
+    rows = {0: passed_row(step.started_ms, step.completed_ms)} if first_time else {}
+    return Standing(_flags(step), rows)
 
 
 def _flags(step: Step) -> Flags:
@@ -60,10 +62,7 @@ def progress(
         now.flags,
         tuple(Passage(k, before.rows.get(k), now.rows.get(k)) for k in changed),
         # Whoever began it for the first time has, or had, a row that says so.
-        bool(season)
-        and (before.flags.started or now.flags.started)
-        and 0 not in before.rows
-        and 0 not in now.rows,
+        (before.flags.started or now.flags.started) and 0 not in before.rows and 0 not in now.rows,
     )
 
 

@@ -115,6 +115,9 @@ def shelve(viewer: Viewer, episode: Episode, rules: Rules) -> None:
     if episode.key in viewer.changed_episodes:
         viewer.leaving[episode.key] = episode  # what changed last is still to be published
     viewer.shelf[episode.key] = episode.seen_ms
+    faded = None if episode.key[1] else episode.fade_film()
+    if faded is not None:
+        viewer.films[episode.key] = faded
     _summarise(viewer, episode.season)
     while len(viewer.shelf) + len(viewer.episodes) > rules.keep_progress and viewer.shelf:
         _forget(viewer, min(viewer.shelf, key=lambda key: (viewer.shelf[key], key)))
@@ -151,6 +154,18 @@ def reopen(viewer: Viewer, season: SeasonKey) -> None:
         _forget(viewer, (*season, 0))
 
 
+def take_down(viewer: Viewer, episode: Episode) -> None:
+    """Have in an episode that is opened another time what is left of it."""
+    viewer.shelf.pop(episode.key, None)
+    viewer.gone_episodes.discard(episode.key)
+    title, season, number = episode.key
+    journey, film = viewer.journeys.get((title, season)), viewer.films.pop(episode.key, None)
+    if journey is not None:
+        episode.floor = journey.steps.get(number)
+    elif film is not None:
+        episode.resume_film(film)
+
+
 def in_memory(viewer: Viewer, season: SeasonKey) -> bool:
     """Whether anything is known in detail of the season."""
     return any(key[:2] == season for key in viewer.episodes)
@@ -158,6 +173,7 @@ def in_memory(viewer: Viewer, season: SeasonKey) -> bool:
 
 def _forget(viewer: Viewer, key: tuple[str, int, int]) -> None:
     del viewer.shelf[key]
+    viewer.films.pop(key, None)
     viewer.gone_episodes.add(key)
     viewer.changed_episodes.discard(key)
     viewer.leaving.pop(key, None)

@@ -31,7 +31,15 @@ from streams.viewing.playback import ACTS, ENDS, Playback, Said
 from streams.viewing.sittings import count_streaks, impute, reported
 from streams.viewing.state import ViewerState
 from streams.viewing.telling import Standing, in_film, in_season, progress, take_seat
-from streams.viewing.timers import NEVER, act, earliest, reopen, sealed_ms, shelve_oldest
+from streams.viewing.timers import (
+    NEVER,
+    act,
+    earliest,
+    reopen,
+    sealed_ms,
+    shelve_oldest,
+    take_down,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,10 +263,7 @@ class Viewer(ViewerState):
         if episode is None:
             reopen(self, key[1:3])
             episode = self.episodes[key[1:]] = Episode(key[1:])
-            self.shelf.pop(key[1:], None)
-            self.gone_episodes.discard(key[1:])
-            journey = self.journeys.get(key[1:3])
-            episode.floor = journey.steps.get(key[3]) if journey else None
+            take_down(self, episode)
         if not episode.live:
             self.rest_changed = True  # it moves from the settled part of the state to the live one
         if limit and not episode.runtime_ms:

@@ -74,9 +74,10 @@ def event(
     return Event(viewer, key, knot, bare, tuple(facts.items()))
 
 
+FILM = ("heat", 0, 0)
 TITLES = st.sampled_from(
     [*(("dark", 1, e) for e in range(1, 5)), *(("office", 1, e) for e in range(1, 5)),
-     ("dark", 2, 1), ("heat", 0, 0), ("unheard-of", 1, 1)]
+     ("dark", 2, 1), FILM, ("unheard-of", 1, 1)]
 )  # fmt: skip
 POSITIONS = st.one_of(
     st.integers(0, 2 * RUNTIME_MS), st.sampled_from([0, RUNTIME_MS, RUNTIME_MS // 2])
@@ -89,6 +90,7 @@ def playbacks(
 ) -> list[Event]:
     """All that one player reports: on a true line for a while, or anything at any time."""
     title = (series, 1, number % 4 + 1) if series else draw(TITLES)
+    title = FILM if series == FILM[0] else title
     start = draw(st.integers(0, span_ms // MINUTE)) * MINUTE
     bare = draw(st.integers(0, 4)) == 0
     facts: dict[str, Any] = {"device": draw(st.sampled_from(["tv", "phone"]))}
@@ -129,6 +131,7 @@ def _faithful(
     until = draw(
         st.sampled_from([RUNTIME_MS, RUNTIME_MS, RUNTIME_MS * 3 // 4, RUNTIME_MS // 5, 100_000])
     )
+    until = until * 2 if key[1:] == FILM else until
     last = draw(st.sampled_from([Kind.COMPLETE, Kind.STOP, Kind.PAUSE, Kind.HEARTBEAT]))
     reports = [(Kind.START, 0)]
     if bare:
@@ -174,15 +177,16 @@ def months(draw: st.DrawFn) -> list[Event]:
     """Evenings with days or weeks between them, in order of time but for what comes late."""
     found: list[Event] = []
     shift = 0
-    series = draw(st.sampled_from(["", "dark", "office"]))
+    series = draw(st.sampled_from(["", "dark", "office", "heat"]))
+    waits = [HOUR, HOUR, HOUR, 2 * HOUR, DAY, 3 * DAY, 8 * DAY, 31 * DAY]
+    if series == FILM[0]:  # only after a month is another time of it told
+        waits = [31 * DAY, 31 * DAY, 8 * DAY, HOUR]
     for number in range(draw(st.integers(1, 7))):
         found += [
             e._replace(knot=e.knot._replace(at_ms=e.knot.at_ms + shift))
             for e in draw(playbacks(number=number, span_ms=HOUR, series=series))
         ]
-        shift += draw(
-            st.sampled_from([HOUR, HOUR, HOUR, 2 * HOUR, DAY, 3 * DAY, 8 * DAY, 31 * DAY])
-        )
+        shift += draw(st.sampled_from(waits))
     late = draw(st.lists(st.integers(0, 20 * HOUR), min_size=len(found), max_size=len(found)))
     often = draw(st.booleans())
     arrival = [e.knot.at_ms + (delay if often else 0) for e, delay in zip(found, late, strict=True)]

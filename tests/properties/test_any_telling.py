@@ -24,40 +24,46 @@ DECLARED = st.builds(
 
 
 def told(
-    events: list[Event], declared: list[Declared] | None = None
+    events: list[Event], declared: list[Declared] | None = None, *, others: bool = False
 ) -> tuple[Viewer, list[Progress | Session]]:
     """A viewer after all that was reported and 400 more days, and what its titles heard.
 
-    What they have ``declared`` changes with every report.
+    What they have ``declared`` changes with every report. Where there are ``others``, they have
+    moved the stream's time on to each report before it comes.
     """
     viewer, clock = Viewer("v", RULES), 0
     said = cycle(declared or [Declared()])
     for offset, clock, one in accepted(events):
         viewer.declared = next(said)
-        viewer.absorb(SOURCE, offset, clock, one, WORLD)
+        passed = max(clock, one.knot.at_ms) if others else clock
+        viewer.absorb(SOURCE, offset, passed, one, WORLD)
     viewer.fire(clock + 400 * DAY, WORLD)
     return viewer, [read(out.body.encode()) for out in viewer.outbox if out.topic == PROGRESS]
 
 
-@given(months(), st.lists(DECLARED, min_size=1, max_size=5))
+@given(months(), st.lists(DECLARED, min_size=1, max_size=5), st.booleans())
 def test_what_was_before_is_what_was_said_last(
-    events: list[Event], declared: list[Declared]
+    events: list[Event], declared: list[Declared], others: bool
 ) -> None:
     rows: dict[tuple[str, int, int], Row | None] = {}
     flags: dict[tuple[str, int, int], Flags] = {}
+    anew: dict[tuple[str, int, int], Flags] = {}
     seats: dict[tuple[str, int], object] = {}
     sessions: dict[str, object] = {}
-    for record in told(events, declared)[1]:
+    for record in told(events, declared, others=others)[1]:
         if isinstance(record, Session):
             assert sessions.get(record.id) == record.before
             sessions[record.id] = record.now
             continue
         episode = (record.title_id, record.season, record.episode)
-        first_time = not record.again or episode in flags
-        if first_time and not record.again:
+        assert seats.setdefault(episode[:2], record.seat) == record.seat
+        if record.again:
+            assert record.season or flags[episode].completed
+            assert record.before in (anew.get(episode, Flags()), Flags())
+            anew[episode] = record.now
+        else:
             assert flags.get(episode, Flags()) == record.before
             flags[episode] = record.now
-            assert seats.setdefault(episode[:2], record.seat) == record.seat
         for k, before, now in ((p.k, p.before, p.now) for p in record.passages):
             key = (record.title_id, record.season, k)
             assert rows.get(key) == before

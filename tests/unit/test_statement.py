@@ -39,6 +39,11 @@ Path = tuple[int | str, ...]
 def every_kind_of_viewing() -> Watching:
     """A finished season that has faded, one that is hooking, films, devices, and some of today."""
     one = Watching()
+    film = ("p-film", "heat", 0, 0)
+    one.say(
+        event(Kind.START, T0 - DAY, 0, key=film, device="tv"),
+        event(Kind.STOP, T0 - DAY + HOUR, HOUR, key=film, device="tv"),
+    )
     at = T0
     for episode in range(1, 5):
         at = one.watch(episode, at, title="dark", device="tv") + MINUTE
@@ -116,6 +121,7 @@ def read_back(parts: dict[str, Any]) -> tuple[Stored, bytes]:
 def test_whatever_is_stored_is_in_the_statement(part: str) -> None:
     viewer = every_kind_of_viewing().viewer
     assert viewer.shelf
+    assert viewer.films
     assert viewer.attendance.folded_to
     assert viewer.taste.now.negative
     assert any(journey.past and journey.state for journey in viewer.journeys.values())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from strategies import DAY, HOUR, RUNTIME_MS, T0, Watching, event
+from typing import TYPE_CHECKING
 
-from streams.audience.records import Declared, Passage, Progress, Row, Seat, read
+import pytest
+from strategies import DAY, HOUR, RULES, RUNTIME_MS, T0, Store, Watching, event
+
+from streams.audience.records import Declared, Flags, Passage, Progress, Row, Seat, read
 from streams.catalogue import Season
 from streams.viewing.knots import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def told(one: Watching) -> list[Progress]:
@@ -86,10 +91,13 @@ def test_a_season_that_is_watched_anew_says_so_and_has_no_rows() -> None:
     assert record.passages == ()
 
 
-def watch_film(one: Watching, at_ms: int) -> int:
-    key = ("p", "heat", 0, 0)
-    left = at_ms + 2 * RUNTIME_MS
-    one.say(event(Kind.START, at_ms, 0, key=key), event(Kind.STOP, left, 2 * RUNTIME_MS, key=key))
+def watch_film(one: Watching, at_ms: int, share: float = 1.0, **facts: str) -> int:
+    key, length = (f"p{at_ms}", "heat", 0, 0), round(2 * RUNTIME_MS * share)
+    left = at_ms + length
+    one.say(
+        event(Kind.START, at_ms, 0, key=key, **facts),
+        event(Kind.STOP, left, length, key=key, **facts),
+    )
     return left
 
 
@@ -132,6 +140,83 @@ def test_nothing_is_completed_before_it_is_begun_whenever_a_late_report_complete
     )
     row = rows(one)[0]
     assert row.passed_ms >= row.entered_ms > T0
+
+
+@pytest.fixture(params=["in memory", "put away", "stored"])
+def keep(request: pytest.FixtureRequest) -> Callable[[Watching], None]:
+    """What happens to a viewer who has not been seen for long."""
+
+    def keep(one: Watching) -> None:
+        store = Store()
+        store.write(one.viewer, one.world)
+        one.viewer.outbox.clear()
+        if request.param == "stored":
+            one.viewer = store.read()
+            one.viewer.outbox.clear()
+        elif request.param == "put away":
+            one.viewer.put_away(RULES)
+            assert one.viewer.away
+
+    return keep
+
+
+def test_a_completed_film_that_is_watched_after_a_month_is_watched_again(
+    keep: Callable[[Watching], None],
+) -> None:
+    one = Watching()
+    at = watch_film(one, T0, device="tv") + 31 * DAY
+    for _ in range(2):
+        one.wait(at)
+        keep(one)
+        at = watch_film(one, at, device="phone") + 31 * DAY
+        (record,) = told(one)
+        assert (record.again, record.passages) == (True, ())
+        assert (record.before, record.now) == (Flags(), Flags(True, True, True))
+        assert record.seat.device == "tv"
+
+
+def test_a_film_that_was_left_and_is_completed_after_a_month_has_one_starter_and_completer(
+    keep: Callable[[Watching], None],
+) -> None:
+    one = Watching()
+    left = watch_film(one, T0, 0.1)
+    (begun,) = told(one)
+    one.wait(left + 31 * DAY)
+    keep(one)
+    ended = watch_film(one, left + 31 * DAY)
+    (record,) = told(one)
+    assert (record.again, record.seat) == (False, begun.seat)
+    assert (record.before, record.now) == (begun.now, Flags(True, True, True))
+    assert record.passages == (Passage(0, Row(left, 0), Row(left, ended)),)
+
+
+def test_a_film_that_was_left_is_begun_once_however_often_it_is_left(
+    keep: Callable[[Watching], None],
+) -> None:
+    one = Watching()
+    at = watch_film(one, T0, 0.1)
+    for _ in range(2):
+        one.wait(at + 31 * DAY)
+        keep(one)
+        at = watch_film(one, at + 31 * DAY, 0.2)
+        assert told(one) == []
+
+
+def test_a_film_that_is_watched_again_and_left_is_still_watched_again_when_it_is_ended(
+    keep: Callable[[Watching], None],
+) -> None:
+    one = Watching()
+    at = watch_film(one, T0)
+    for share, before, now in (
+        (0.1, Flags(), Flags(True)),
+        (1.0, Flags(True), Flags(True, True, True)),
+    ):
+        one.wait(at + 31 * DAY)
+        keep(one)
+        at = watch_film(one, at + 31 * DAY, share)
+        (record,) = told(one)
+        assert (record.again, record.before, record.now) == (True, before, now)
+        assert record.passages == ()
 
 
 def test_the_seat_is_taken_when_a_season_is_begun_and_kept() -> None:
