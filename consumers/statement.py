@@ -149,7 +149,10 @@ def _report(knot: Knot) -> dict[str, Any]:
 
 
 def _session(sent: list[Any]) -> dict[str, Any]:
-    first, last, wall, advanced, covered, position, imputed, device, country, language, began = sent
+    (
+        first, last, wall, advanced, covered, position, imputed,
+        device, country, language, began, automatic,
+    ) = sent  # fmt: skip
     return {
         "started_at": stamp(first),
         "ended_at": stamp(last),
@@ -162,6 +165,7 @@ def _session(sent: list[Any]) -> dict[str, Any]:
         "device": device,
         "country": country,
         "language": language,
+        "autoplay": automatic,
     }
 
 

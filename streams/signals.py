@@ -137,13 +137,14 @@ def told_session(viewer: str, playback: Playback, figures: list[Any], said: list
         _figures(said),
         _figures(playback.sent) if playback.sent else None,
         seconds(playback.limit_ms),
-        bool(playback.fact("autoplay")),
+        playback.automatic,
+        playback.sent[-1] if playback.sent else None,
     )
     return msgspec.json.encode(record).decode()
 
 
 def _figures(said: list[Any]) -> Figures:
-    _, _, wall, advanced, covered, position, _, device, country, language, began = said
+    _, _, wall, advanced, covered, position, _, device, country, language, began, _ = said
     return Figures(
         seconds(wall), seconds(advanced), seconds(covered), seconds(began), seconds(position),
         country or "", language or "", device or "",

@@ -68,6 +68,8 @@ class Engagement:
             counts.sessions += 1
             counts.autoplayed += record.autoplay
         else:
+            if record.autoplay_before is not None:
+                counts.autoplayed += record.autoplay - record.autoplay_before
             counts.play(record.before, -1)
             counts.leave(record.before, record.runtime_s, -1, self._rules)
         counts.play(record.now, 1)

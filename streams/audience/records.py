@@ -109,6 +109,8 @@ class Session(msgspec.Struct, frozen=True, tag_field="what", tag="session", gc=F
     before: Figures | None = None
     runtime_s: float = 0.0
     autoplay: bool = False
+    autoplay_before: bool | None = None
+    """What was said before; None the first time, and in records that took it for the same."""
 
 
 Record = Progress | Session

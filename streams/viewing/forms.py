@@ -24,6 +24,8 @@ from streams.viewing.shapes import EpisodeForm, JourneyForm, PlaybackForm, Step
 
 NO_VIEWING = (None, 0.0, -1, (0.0, None, -1), None, None, False)
 """Opened, factor, band, credit, floor, seat and anew of an episode whose viewings have settled."""
+FIGURES_BEFORE_AUTOPLAY = 11
+"""What ``sent`` held before it told how a playback began."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -149,6 +151,8 @@ def read_playback(form: PlaybackForm, rules: Rules) -> Playback:
     playback.knots = KnotSet(knots, sequenced=sequenced)
     playback.bare, playback.closed = bare, closed
     playback.revision, playback.sent, playback.streak = revision, sent, streak
+    if sent is not None and len(sent) == FIGURES_BEFORE_AUTOPLAY:
+        sent.append(playback.automatic)  # nobody knows what was said then; it seldom changes
     playback.rebuild(rules)
     if bare:
         playback.impute(next_ms, rules)

@@ -160,6 +160,11 @@ class Playback:
         known = self.facts.get(name)
         return known[1] if known else None
 
+    @property
+    def automatic(self) -> bool:
+        """Whether the player says that it began by itself."""
+        return self.fact("autoplay") is True
+
     def rebuild(self, rules: Rules) -> None:
         """Work everything out again from the knots."""
         self._reset()

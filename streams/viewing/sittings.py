@@ -24,13 +24,13 @@ def count_streaks(
     Returns:
         Those whose streak changed.
     """
-    if not any(playback.streak or playback.fact("autoplay") for playback in playbacks):
+    if not any(playback.streak or playback.automatic for playback in playbacks):
         return []
     changed = []
     end_ms, streak = chain
     gap_ms = rules.sitting_gap_s * 1000
     for playback in sorted(playbacks, key=began):
-        automatic = playback.fact("autoplay") is True and not playback.acted
+        automatic = playback.automatic and not playback.acted
         joined = playback.first_ms - end_ms <= gap_ms
         streak = 0 if not automatic else (streak + 1 if joined else 1)
         if streak != playback.streak:

@@ -308,7 +308,7 @@ class Viewer(ViewerState):
             self.watched_ms, self.taste_changed = watched_ms, True
         figures = playback.figures()
         facts = [playback.fact(name) for name in ("device", "country", "language")]
-        said = [*figures, *facts, playback.from_ms]
+        said = [*figures, *facts, playback.from_ms, playback.automatic]
         if said == playback.sent:
             return
         playback.revision += 1

@@ -60,6 +60,9 @@ def test_counts_are_those_of_a_plain_recount(said: tuple[Records, Records]) -> N
         assert season.began == sum(1 for of, _ in rows if of == number)
         assert season.finished == sum(1 for of, row in rows if of == number and row.passed_ms)
         played = [it.now for it in sessions if it.season == number]
+        assert sum(it.autoplayed for it in season.episodes.values()) == sum(
+            it.autoplay for it in sessions if it.season == number
+        )
         assert season.wall_ms() == sum(round(it.wall_s * 1000) for it in played)
         ended = [left_in(it.position_s, RUNTIME_S, RULES) for it in played]
         resumed = [left_in(it.from_position_s, RUNTIME_S, RULES) for it in played]

@@ -52,8 +52,9 @@ def test_what_was_before_is_what_was_said_last(
     sessions: dict[str, object] = {}
     for record in told(events, declared, others=others)[1]:
         if isinstance(record, Session):
-            assert sessions.get(record.id) == record.before
-            sessions[record.id] = record.now
+            before = (record.before, record.autoplay_before)
+            assert sessions.get(record.id, (None, None)) == before
+            sessions[record.id] = (record.now, record.autoplay)
             continue
         episode = (record.title_id, record.season, record.episode)
         assert seats.setdefault(episode[:2], record.seat) == record.seat

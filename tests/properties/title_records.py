@@ -79,11 +79,12 @@ def told(draw: st.DrawFn) -> tuple[list[Progress | Session], list[Progress | Ses
         steps += [progress(place, seat, before, now, again=again) for before, now in pairwise(path)]
     for _ in range(draw(st.integers(0, 6))):
         place = draw(PLACES.filter(lambda it: it != (1, 0)))
-        autoplay = draw(st.booleans())
-        figures: Sequence[Figures] = draw(st.lists(FIGURES, min_size=1, max_size=4))
-        at_once.append(session(place, None, figures[-1], autoplay=autoplay))
+        said: Sequence[tuple[Figures, bool]] = draw(
+            st.lists(st.tuples(FIGURES, st.booleans()), min_size=1, max_size=4)
+        )
+        at_once.append(session(place, None, said[-1][0], autoplay=said[-1][1]))
         steps += [
-            session(place, before, now, autoplay=autoplay)
-            for before, now in zip([None, *figures], figures, strict=False)
+            session(place, before[0], now[0], autoplay=now[1], autoplay_before=before[1])
+            for before, now in zip([(None, None), *said], said, strict=False)
         ]
     return at_once, draw(st.permutations(steps))

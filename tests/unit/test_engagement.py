@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from title_records import DAY_MS, HOUR_MS, NOTHING, RUNTIME_S, T0, progress, session
 
 from streams.audience.counts import left_in
 from streams.audience.engagement import Engagement
-from streams.audience.records import Figures, Flags, Row, Seat
+from streams.audience.records import Figures, Flags, Row, Seat, read
 from streams.catalogue import Season, Title
 from streams.rules import Rules
 
@@ -66,6 +67,23 @@ def test_who_watches_a_finished_season_anew_is_no_new_starter(engagement):
     season = engagement.season(1, TITLE)
     assert (season["starters"], season["completers"], season["rewatch_starters"]) == (1, 1, 1)
     assert engagement.episodes(1, TITLE)["1"]["completers"] == 1
+
+
+def test_a_session_that_turns_out_to_have_been_chosen_counts_as_no_automatic_start(engagement):
+    begin(engagement, LEAST)
+    engagement.session(session(PILOT, None, played(), autoplay=True))
+    engagement.session(session(PILOT, played(), played(), autoplay=False, autoplay_before=True))
+    assert engagement.scalars(TITLE)["autoplay_share"] == 0
+
+
+def test_a_record_that_does_not_say_what_was_said_of_autoplay_before_changes_no_count(engagement):
+    begin(engagement, LEAST)
+    engagement.session(session(PILOT, None, played(), autoplay=True))
+    for autoplay in (True, False):
+        told = msgspec.to_builtins(session(PILOT, played(), played(), autoplay=autoplay))
+        del told["autoplay_before"]  # as it was before there was such a field
+        engagement.session(read(msgspec.json.encode(told)))
+    assert engagement.scalars(TITLE)["autoplay_share"] == 1
 
 
 def test_binge_shares_are_of_those_who_finished_the_season(engagement):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from strategies import RUNTIME_MS, T0, Watching, event
+from strategies import RULES, RUNTIME_MS, T0, Watching, event
 
+from streams.audience.engagement import Engagement
+from streams.audience.records import Session, read
 from streams.events import Event
+from streams.signals import PROGRESS
+from streams.viewing.forms import read_playback
 from streams.viewing.knots import Kind
+from streams.viewing.packing import inflated
+from streams.viewing.shapes import READ_LIVE
+from streams.viewing.wire import dump_live
 
 KEY = ("p1", "office", 1, 1)
 AUTOMATIC = event(Kind.START, T0, 0, key=KEY, autoplay=True)
@@ -26,3 +33,26 @@ def test_the_last_automatic_start_that_turns_out_chosen_counts_as_chosen(
     episode = one.viewer.episodes[KEY[1:]]
     assert episode.credit.weight == 1
     assert episode.step().deliberate
+
+
+@pytest.mark.parametrize("reports", permutations([AUTOMATIC, CHOSEN, END]))
+def test_a_title_counts_an_automatic_start_by_the_last_word_on_it(
+    reports: tuple[Event, ...],
+) -> None:
+    one, counts = Watching(), Engagement(RULES)
+    one.say(*reports)
+    for out in one.viewer.outbox:
+        record = read(out.body.encode()) if out.topic == PROGRESS else None
+        if isinstance(record, Session):
+            counts.session(record)
+    episode = counts.seasons[1].episodes[1]
+    assert (episode.sessions, episode.autoplayed) == (1, 0)
+
+
+def test_a_session_that_was_told_before_its_start_was_is_not_told_anew_for_that() -> None:
+    one = Watching()
+    one.say(AUTOMATIC, END)
+    form = READ_LIVE.decode(inflated(dump_live(one.viewer))).playbacks[0]
+    assert form.sent is not None
+    old = read_playback(form._replace(sent=form.sent[:-1]), RULES)
+    assert old.sent == one.viewer.playbacks[KEY].sent
