@@ -94,9 +94,13 @@ def statement(viewer: Viewer) -> dict[str, Any]:
             [_shelved(viewer, key) for key in viewer.shelf],
         ),
         "autoplay": _part(
-            "When the last playback that nothing can mend any more ended, and how many in a row "
-            "had started by themselves until then.",
-            {"ended_at": _time(viewer.chain[0]), "in_a_row": viewer.chain[1]},
+            "Of playbacks that nothing can mend any more: when the last one ended and the last one "
+            "began, and how many in a row had started by themselves by then.",
+            {
+                "ended_at": _time(viewer.chain.end_ms),
+                "began_at": _time(viewer.chain.began_ms),
+                "in_a_row": viewer.chain.streak,
+            },
         ),
         "marks": _part(
             "The last record of each partition of the topic of events that is counted here, so "

@@ -65,8 +65,9 @@ def dump_rest(viewer: ViewerState) -> bytes:
             ],
             [(*key, seen) for key, seen in viewer.shelf.items()],
             (at.folded_ms, {d: gaps(it) for d, it in at.recent.items()}, at.folded_to),
-            viewer.chain,
+            viewer.chain[:2],
             [film_form(key, film) for key, film in viewer.films.items()],
+            viewer.chain.began_ms,
         )
     )
 

@@ -138,6 +138,7 @@ class RestForm(NamedTuple):
     attendance: tuple[int, dict[str, list[int]], dict[str, int]]
     chain: tuple[int, int]
     films: tuple[FilmForm, ...] = ()
+    chain_began_ms: int = 0
 
 
 BeatsForm = tuple[dict[str, int], list[tuple[int, int, list[Knot]]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -11,14 +11,30 @@ if TYPE_CHECKING:
     from streams.viewing.playback import Playback, PlaybackKey
 
 
-def count_streaks(
-    playbacks: Collection[Playback], chain: tuple[int, int], rules: Rules
-) -> list[Playback]:
+class Chain(NamedTuple):
+    """What is left of playbacks that are sealed, to count those that follow."""
+
+    end_ms: int
+    """When the last of them to end did,"""
+    streak: int
+    """and of the last of them to begin how many in a row had started by themselves,"""
+    began_ms: int
+    """and when it began."""
+
+    def after(self, playback: Playback) -> Chain:
+        """The same once this one is sealed as well."""
+        end_ms = max(self.end_ms, playback.last_ms)
+        if playback.first_ms < self.began_ms:
+            return self._replace(end_ms=end_ms)
+        return Chain(end_ms, playback.streak, playback.first_ms)
+
+
+def count_streaks(playbacks: Collection[Playback], chain: Chain, rules: Rules) -> list[Playback]:
     """Count anew how many episodes in a row autoplay started without any act.
 
     Args:
         playbacks: those that are not sealed.
-        chain: end in ms and streak of the last one that is.
+        chain: what those that are sealed come to.
         rules: how long a gap ends a sitting.
 
     Returns:
@@ -27,14 +43,18 @@ def count_streaks(
     if not any(playback.streak or playback.automatic for playback in playbacks):
         return []
     changed = []
-    end_ms, streak = chain
+    end_ms, streak, began_ms = chain
     gap_ms = rules.sitting_gap_s * 1000
     for playback in sorted(playbacks, key=began):
         automatic = playback.automatic and not playback.acted
         joined = playback.first_ms - end_ms <= gap_ms
-        streak = 0 if not automatic else (streak + 1 if joined else 1)
-        if streak != playback.streak:
-            playback.streak = streak
+        if playback.first_ms <= began_ms:
+            # It does not follow the last of the sealed, and what it followed may be sealed itself.
+            counted = (playback.streak or 1) if automatic else 0
+        else:
+            counted = streak = 0 if not automatic else (streak + 1 if joined else 1)
+        if counted != playback.streak:
+            playback.streak = counted
             changed.append(playback)
         end_ms = max(end_ms, playback.last_ms)
     return changed

@@ -13,6 +13,7 @@ from streams.viewing.packing import inflated, unpack
 from streams.viewing.playback import Playback, PlaybackKey
 from streams.viewing.settled import read_rest, read_sums
 from streams.viewing.shapes import READ_REST
+from streams.viewing.sittings import Chain
 from streams.viewing.taste import Taste
 from streams.viewing.timers import NEVER, RESTLESS, fades_ms
 
@@ -84,7 +85,7 @@ class ViewerState:
         self.taste_ms = 0
         self.watched_ms = 0
         self.attendance = Attendance()
-        self.chain = (0, 0)
+        self.chain = Chain(0, 0, 0)
         self.bares = False
         self.outbox: list[Out] = []
         self.due_ms = 0

@@ -343,7 +343,7 @@ class Viewer(ViewerState):
         """Past the lateness: nothing mends this playback any more."""
         self.recall()
         self.close(playback, context)
-        self.chain = max(self.chain, (playback.last_ms, playback.streak))
+        self.chain = self.chain.after(playback)
         self.episodes[playback.episode_key].seal(playback, context.rules)
         del self.playbacks[playback.key]
         self.attendance.seal(playback, at_ms, self.playbacks.values())

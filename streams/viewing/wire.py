@@ -29,6 +29,7 @@ from streams.viewing.forms import (
 )
 from streams.viewing.settled import FORMAT, read_attendance, read_rest, read_sums
 from streams.viewing.shapes import READ_BEATS, READ_LIVE, READ_REST, BeatsForm, LiveForm
+from streams.viewing.sittings import Chain
 from streams.viewing.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def load(name: str, stored: Stored, rules: Rules) -> Viewer:
         settled = READ_REST.decode(rest)
         read_rest(viewer, settled)
         read_attendance(viewer.attendance, settled)
-        viewer.chain = settled.chain
+        viewer.chain = Chain(*settled.chain, settled.chain_began_ms)
         read_sums(viewer.taste, sums)
         viewer.taste_ms, viewer.watched_ms = sums[1]
         viewer.rest, viewer.sums = stored.rest, stored.sums

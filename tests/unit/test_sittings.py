@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from strategies import RULES, RUNTIME_MS, T0, Watching, event
+from strategies import DAY, HOUR, MINUTE, RULES, RUNTIME_MS, T0, Watching, event
 
 from streams.audience.engagement import Engagement
 from streams.audience.records import Session, read
@@ -47,6 +47,22 @@ def test_a_title_counts_an_automatic_start_by_the_last_word_on_it(
             counts.session(record)
     episode = counts.seasons[1].episodes[1]
     assert (episode.sessions, episode.autoplayed) == (1, 0)
+
+
+def test_a_playback_follows_none_that_began_after_it_even_if_that_is_sealed() -> None:
+    one = Watching()
+    long, short = ("long", "heat", 0, 0), ("short", "office", 1, 2)
+    one.say(
+        event(Kind.START, T0, 0, key=long, autoplay=True, device="tv"),
+        event(Kind.START, T0 + MINUTE, 0, key=short, autoplay=True, device="phone"),
+        event(Kind.STOP, T0 + HOUR // 2, HOUR // 2 - MINUTE, key=short),
+        event(Kind.STOP, T0 + HOUR, HOUR, key=long),
+    )
+    assert [one.viewer.playbacks[key].streak for key in (long, short)] == [1, 2]
+    one.wait(T0 + HOUR // 2 + DAY)
+    assert short not in one.viewer.playbacks
+    one.watch(3, one.clock_ms)  # its end has all that are left counted anew
+    assert one.viewer.playbacks[long].streak == 1
 
 
 def test_a_session_that_was_told_before_its_start_was_is_not_told_anew_for_that() -> None:
