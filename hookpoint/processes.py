@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tenacity import (
@@ -28,8 +30,9 @@ from tenacity import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from types import FrameType
 
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 15.0
@@ -70,6 +73,37 @@ class PortTakenError(StackError):
 
 class _NotYetError(Exception):
     """The server is up but does not answer yet."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is over.
+
+    An exception in the middle of ``Popen`` loses the process that it has just started: it runs, and
+    nobody knows its id. Signals belong to the main thread; elsewhere this does nothing. A signal
+    that came is raised at the end of the block, so whatever cleans up has to be around it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+
+    def hold(number: int, _frame: FrameType | None) -> None:
+        held.append(number)
+
+    before = {
+        number: signal.signal(number, hold)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # A child inherits what is ignored, and only that.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in held:
+            signal.raise_signal(late)
 
 
 def port_is_free(port: int) -> bool:
@@ -167,8 +201,10 @@ class Server(ABC):
             raise PortTakenError(f"port {self.port} on {LOOPBACK} is taken: {self.name} needs it")
         command = list(self.command())
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process = _SPAWNER.submit(_spawn, command, self.folder, self.log_file).result()
         try:
+            with undisturbed():
+                spawning = _SPAWNER.submit(_spawn, command, self.folder, self.log_file)
+                self._process = spawning.result()
             self._wait_until_it_answers()
         except BaseException:
             self.kill()

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from hookpoint.bench.quantiles import Spread, latencies, spread
 from hookpoint.bench.scale_work import Watch
 from hookpoint.bench.tidy import remove_keys
 from hookpoint.demo.worker import environment, own_names, running_worker
-from hookpoint.processes import StackError
+from hookpoint.processes import StackError, undisturbed
 from hookpoint.stack import running_stack
 from hookpoint.topics import ensure_topics
 
@@ -170,19 +170,21 @@ class _LoadProcess:
 def _load(settings: Settings, options: LatencyOptions) -> Iterator[_LoadProcess]:
     crowd = asdict(CrowdOptions(options.viewers, options.viewers, options.seed))
     command = [sys.executable, "-m", "hookpoint.bench.latency_load", orjson.dumps(crowd).decode()]
-    with subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-        command,
-        env=os.environ | environment(settings),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with ExitStack() as running:
+        with undisturbed():
+            process = running.enter_context(
+                subprocess.Popen(  # noqa: S603 - our own program, no input from outside
+                    command,
+                    env=os.environ | environment(settings),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            )
+            running.callback(process.terminate)
         load = _LoadProcess(process)
-        try:
-            load.answer()
-            yield load
-        finally:
-            process.terminate()
+        load.answer()
+        yield load
 
 
 class _Bench:

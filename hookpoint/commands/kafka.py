@@ -15,7 +15,7 @@ import typer
 from hookpoint.commands._servers import fail, log_for_people, look, stay, stop_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from hookpoint.apache import ApacheKafka
@@ -122,25 +122,31 @@ def _run(command: Sequence[str], cluster: ApacheKafka) -> int:
     """The exit code of ``command``, as a shell would give it."""
     _say(f"{cluster.title} on {cluster.bootstrap}")
     env = os.environ | cluster.env() | cluster.test_env()
-    process = subprocess.Popen(command, env=env)  # noqa: S603  it is the caller's to choose
-    with _signals_to(process):
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        # The command decides when to end: the broker goes after it, never before.
+        if process is None:
+            early.append(number)
+        elif number != signal.SIGINT:  # Ctrl-C reaches the whole process group by itself
+            process.send_signal(number)
+
+    with _handling(pass_on):
+        process = subprocess.Popen(command, env=env)  # noqa: S603  it is the caller's to choose
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     return code if code >= 0 else EXIT_SIGNALLED - code
 
 
 @contextmanager
-def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let ``process`` decide when to end: the broker goes after it, never before."""
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        # Ctrl-C reaches the whole process group by itself.
-        if number != signal.SIGINT:
-            process.send_signal(number)
-
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have ``handler`` take what asks a process to end."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

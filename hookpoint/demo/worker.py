@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.settings import TopicNames
-from hookpoint.processes import StackError
+from hookpoint.processes import StackError, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,25 +81,31 @@ def running_process(command: list[str], environment: dict[str, str]) -> Iterator
     """One of our own programs, its output in a log, stopped in order at the end."""
     with tempfile.TemporaryDirectory(prefix="hookpoint-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "process.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-                command,
-                env=os.environ | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C reaches the terminal's whole group; this one is to be stopped in order.
-                start_new_session=True,
-            )
+        process = None
         try:
+            with log.open("wb") as output, undisturbed():
+                process = subprocess.Popen(  # noqa: S603 - our own program, no input from outside
+                    command,
+                    env=os.environ | environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C reaches the terminal's whole group; this one is to be stopped in order.
+                    start_new_session=True,
+                )
             yield RunningWorker(process, log)
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            if process is not None:
+                _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def environment(settings: Settings) -> dict[str, str]:
