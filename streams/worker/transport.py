@@ -99,9 +99,16 @@ def slices(
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, reading committed records only."""
+    """Faust's consumer thread, reading committed records only.
+
+    A fetch may begin before a rebalance and end after the seek that it brings. So it is known which
+    seeks each fetch has seen.
+    """
 
     _committing: asyncio.Future[bool] | None = None
+    _seeks = 0
+    _seeks_at_fetch = 0
+    """How many there had been when the last fetch took what it brings."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -137,6 +144,29 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             # one that was about to try again lets that through. The group is left by then.
             await self._ensure_consumer()._client.close()  # noqa: SLF001
 
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self._seeks += 1
+        await super()._seek_wait(consumer, partitions)
+
+    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(*args, **options)
+        self._seeks_at_fetch = self._seeks
+        return records
+
+    def is_overtaken(self) -> bool:
+        """Whether there has been a seek since the last fetch: what it brought is read again."""
+        return self._seeks != self._seeks_at_fetch
+
+    async def put_back(self, records: Mapping[TP, list[Any]]) -> None:
+        """Read again what the last fetch has brought, unless a seek has seen to that."""
+        await self.call_thread(self._rewind, {tp: it[0].offset for tp, it in records.items() if it})
+
+    async def _rewind(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        for tp in consumer.assignment() & offsets.keys():
+            if not self.is_overtaken():
+                consumer.seek(tp, offsets[tp])
+
     async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """The offset that is read next, per partition."""
         found: dict[TP, int] = await self.call_thread(self._read_positions, list(partitions))
@@ -169,9 +199,13 @@ class Consumer(driver.Consumer):
                 await self._find_way_on(error.args[0])
             return
         generation = self.app.consumer_generation_id
-        # During a rebalance what was fetched is let go; every rebalance ends with a seek. Seeking
-        # here as well would start lanes for partitions that are being taken away.
-        if records is None or self.should_stop or not self.flow_active:
+        if not records or self.should_stop or self._thread.is_overtaken():
+            return
+        if not self.flow_active:
+            # A rebalance ends with a seek. But where this fetch has outlasted it, what it brought
+            # lies behind that seek. Seeking to the marks here as well would start lanes for
+            # partitions that may be being taken away.
+            await self._thread.put_back(records)
             return
         self._handed |= {tp: part[-1].offset for tp, part in records.items() if part}
         most = self.app.slice_max

@@ -148,13 +148,13 @@ def test_the_read_position_is_none_before_any_seek_and_a_number_after():
     assert consumer._position_of(A) == 7
 
 
-async def test_what_was_fetched_during_a_rebalance_is_let_go_without_a_seek_of_its_own():
-    """A seek there met partitions that were just being taken away, and ended the worker."""
+async def test_what_was_fetched_during_a_rebalance_is_put_back_without_a_look_at_the_marks():
+    """One there met partitions that were just being taken away, and ended the worker."""
     consumer = bare_consumer()
     consumer.app = SimpleNamespace(consumer_generation_id=3, slice_max=10)
     consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
     consumer.flow_active = False
-    seeks = []
+    seeks, back = [], []
 
     async def fetch(_timeout):
         return {A: records(0, 3)}, {A}
@@ -162,9 +162,14 @@ async def test_what_was_fetched_during_a_rebalance_is_let_go_without_a_seek_of_i
     async def seek():
         seeks.append(1)
 
+    async def put_back(records):
+        back.append({tp: [it.offset for it in part] for tp, part in records.items()})
+
+    consumer._thread = SimpleNamespace(is_overtaken=lambda: False, put_back=put_back)
     consumer._wait_next_records, consumer.perform_seek = fetch, seek
     assert [it async for it in consumer.getmany(1.0)] == []
     assert seeks == []
+    assert back == [{A: [0, 1, 2, 3]}]
 
 
 # -- how much is read ahead ------------------------------------------------------------------------
@@ -188,7 +193,7 @@ def reading():
         messages.append(message)
 
     messages = []
-    consumer._thread = SimpleNamespace(getmany=getmany)
+    consumer._thread = SimpleNamespace(getmany=getmany, is_overtaken=lambda: False)
     consumer.callback = taken
     consumer.app.flow_control = FlowControlEvent()
     consumer.app.flow_control.resume()
@@ -443,6 +448,16 @@ LINES_RELIED_ON = [
         r"self\.consumer\._read_offset\[tp\] = offset",
         "a seek must set the read offset, or records of before it get through",
     ),
+    (
+        driver.AIOKafkaConsumerThread.getmany,
+        r"self\.call_thread\(\s*self\._fetch_records,",
+        "it must be known which seeks a fetch has seen",
+    ),
+    (
+        driver.AIOKafkaConsumerThread.seek_wait,
+        r"self\.call_thread\(self\._seek_wait,",
+        "seeks must be counted where fetches are",
+    ),
 ]
 
 
@@ -471,9 +486,10 @@ def test_the_overrides_are_overrides_and_take_what_faust_gives():
         ours, theirs = getattr(Consumer, name), getattr(driver.Consumer, name)
         assert ours is not theirs
         assert parameters(ours) == parameters(theirs), name
-    thread = "_create_worker_consumer"
-    ours, theirs = getattr(ConsumerThread, thread), getattr(driver.AIOKafkaConsumerThread, thread)
-    assert parameters(ours) == parameters(theirs)
+    thread = driver.AIOKafkaConsumerThread
+    for name in ("_create_worker_consumer", "_seek_wait"):
+        assert parameters(getattr(ConsumerThread, name)) == parameters(getattr(thread, name)), name
+    assert "_fetch_records" in vars(thread)
 
 
 async def test_records_of_aborted_transactions_are_not_read():
