@@ -152,11 +152,13 @@ def reopen(viewer: Viewer, season: SeasonKey) -> None:
     viewer.summaries.pop(season, None)
     if (*season, 0) in viewer.shelf:
         _forget(viewer, (*season, 0))
+        viewer.rest_changed = True
 
 
 def take_down(viewer: Viewer, episode: Episode) -> None:
     """Have in an episode that is opened another time what is left of it."""
-    viewer.shelf.pop(episode.key, None)
+    if viewer.shelf.pop(episode.key, None) is not None:
+        viewer.rest_changed = True
     viewer.gone_episodes.discard(episode.key)
     title, season, number = episode.key
     journey, film = viewer.journeys.get((title, season)), viewer.films.pop(episode.key, None)

@@ -264,8 +264,6 @@ class Viewer(ViewerState):
             reopen(self, key[1:3])
             episode = self.episodes[key[1:]] = Episode(key[1:])
             take_down(self, episode)
-        if not episode.live:
-            self.rest_changed = True  # it moves from the settled part of the state to the live one
         if limit and not episode.runtime_ms:
             episode.runtime_ms, episode.steady = limit, (1, 0)
         episode.live.append(playback)
@@ -424,7 +422,6 @@ class Viewer(ViewerState):
     def _set_out(self, key: SeasonKey) -> Journey:
         journey = self.journeys[key] = Journey(self.name, *key)
         self.gone_journeys.discard(key)
-        self.rest_changed = True
         return journey
 
     def signal(self, key: SeasonKey, signals: list[Signal], context: Context) -> None:

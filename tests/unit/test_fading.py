@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from strategies import DAY, HOUR, T0, Watching, context
+from strategies import DAY, HOUR, RUNTIME_MS, T0, Store, Watching, context, event
 
+from streams.viewing.knots import Kind
 from streams.viewing.public import write_of
 
 EPISODES = context().catalogue.titles["office"].seasons[1].of
@@ -71,3 +72,29 @@ def test_a_rewatch_of_a_faded_season_is_a_journey_of_its_own(faded: tuple[Watchi
     ids = [signal["id"] for signal in one.sent("g")]
     assert len(ids) == len(set(ids))
     assert "office:1" in write_of(one.viewer, one.world).progress_gone
+
+
+def test_an_episode_that_is_begun_again_leaves_the_settled_part_as_it_is_stored() -> None:
+    one, store = Watching(), Store()
+    later = one.watch(1, T0)
+    one.wait(later + 2 * DAY)
+    store.write(one.viewer, one.world)
+    settled = store.stored.rest
+    one.say(event(Kind.START, later + 2 * DAY, 0, key=("again", "office", 1, 1)))
+    store.write(one.viewer, one.world)
+    back = store.read()
+    assert store.stored.rest == settled
+    assert back.episodes.keys() == one.viewer.episodes.keys()
+    assert back.episodes["office", 1, 1].live
+    assert back.episodes["office", 1, 1].coverage_ms() == RUNTIME_MS
+
+
+def test_what_is_taken_off_the_shelf_is_not_found_there_again(
+    faded: tuple[Watching, int],
+) -> None:
+    one, now = faded
+    store = Store()
+    store.write(one.viewer, one.world)
+    one.say(event(Kind.START, now, 0, key=("again", "office", 1, 1)))
+    store.write(one.viewer, one.world)
+    assert store.read().shelf == one.viewer.shelf == {}
