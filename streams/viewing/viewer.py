@@ -11,26 +11,22 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from streams.audience.records import Seat
 from streams.events import Event, Reject, Work
 from streams.signals import (
     PROGRESS,
     SESSIONS,
-    SIGNALS,
     refusal,
     session_body,
-    signal_body,
-    told_progress,
     told_session,
 )
-from streams.viewing.context import Context, SeasonKey, season_view
-from streams.viewing.episode import Credit, Episode, EpisodeKey
-from streams.viewing.journey import Journey, Signal
+from streams.viewing.context import Context, season_view
+from streams.viewing.effects import ViewerEffects, stirs
+from streams.viewing.episode import Episode, EpisodeKey
+from streams.viewing.journey import Journey
 from streams.viewing.knots import HEARTBEAT, Added, Kind
 from streams.viewing.playback import ACTS, ENDS, Playback, Said
 from streams.viewing.sittings import count_streaks, impute, reported
-from streams.viewing.state import ViewerState
-from streams.viewing.telling import Standing, in_film, in_season, progress, take_seat
+from streams.viewing.telling import in_film, in_season, take_seat
 from streams.viewing.timers import (
     NEVER,
     act,
@@ -47,8 +43,6 @@ if TYPE_CHECKING:
     from streams.rules import Rules
     from streams.viewing.playback import PlaybackKey
 
-UNMOVED = frozenset({"", "hooked"})
-"""States of a journey that an event which crosses no threshold leaves alone."""
 MAX_LIVE = 256
 """Playbacks of one viewer that are not sealed; a feed with more is broken, the oldest seal."""
 QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED), int(Kind.RATE)})
@@ -56,10 +50,9 @@ QUIET = frozenset({int(Kind.HEARTBEAT), int(Kind.BUFFERING), int(Kind.BUFFERED),
 
 NO_JOURNEY = Journey("", "", 0)
 """What a film has."""
-NOWHERE = Seat()
 
 
-class Viewer(ViewerState):
+class Viewer(ViewerEffects):
     """One viewer: what is held, and all that follows from what is reported."""
 
     __slots__ = ()
@@ -145,7 +138,7 @@ class Viewer(ViewerState):
         if (
             journey is None
             or not episode.is_steady(playback.coverage_ms())
-            or _stirs(journey, at_ms)
+            or stirs(journey, at_ms)
         ):
             if self._follow(playback, at_ms, clock_ms, context, HEARTBEAT):
                 self.live_changed = True
@@ -226,13 +219,13 @@ class Viewer(ViewerState):
         crossed = episode.cross(at_ms, rules)
         if before is not None and crossed:
             episode.seat = episode.seat or take_seat(episode, self.taste, self.declared)
-            self._tell(episode, at_ms, episode.seat, (before, in_film(episode)))
+            self.tell(episode, at_ms, episode.seat, (before, in_film(episode)))
         stirred = crossed or playback.closed or playback.ended
         if key[1]:
             journey = self.journeys.get(episode.season)
-            if crossed or journey is None or _stirs(journey, at_ms):
+            if crossed or journey is None or stirs(journey, at_ms):
                 stirred = True
-                self._travel(episode, at_ms, context, crossed=crossed)
+                self.travel(episode, at_ms, context, crossed=crossed)
             elif at_ms > journey.last_ms:
                 journey.last_ms = at_ms
         if crossed or kind not in QUIET or playback.closed:
@@ -327,7 +320,7 @@ class Viewer(ViewerState):
         before = in_season(journey, episode.key[2])
         journey.steps[episode.key[2]] = episode.step()
         signal = journey.finish(playback.last_ms, season_view(episode.season, context))
-        self._tell_of_season(episode, playback.last_ms, journey, before)
+        self.tell_of_season(episode, playback.last_ms, journey, before)
         self.signal(episode.season, [signal] if signal else [], context)
 
     def _mend(self, playback: Playback, clock_ms: int, context: Context) -> None:
@@ -353,83 +346,13 @@ class Viewer(ViewerState):
             self.changed_episodes.add(episode.key)
             self.weigh(episode, context, settled=False)
             if episode.key[1]:
-                self._travel(episode, playback.first_ms, context, crossed=True)
+                self.travel(episode, playback.first_ms, context, crossed=True)
 
     def _reimpute(self, rules: Rules) -> list[Playback]:
         changed = impute(self.playbacks.values(), rules)
         bare = (p.silence_ms(rules) for p in self.playbacks.values() if p.bare or p.extra)
         self.due_ms = min([self.due_ms, *bare])
         return changed
-
-    # -- taste -----------------------------------------------------------------------------------
-    def weigh(self, episode: Episode, context: Context, *, settled: bool) -> None:
-        """Replace what this viewing has added to taste by what it says now."""
-        worth, held = episode.worth(context.rules, settled=settled), episode.credit
-        if worth == held:
-            return
-        title = context.catalogue.titles.get(episode.key[0])
-        if title is None and not held.weight:
-            return  # watched all the same, but nothing is known of what it was
-        facets = title.facets if title else ()
-        if held.weight:
-            self.taste.take_back(held.at_ms, _with_hour(facets, held), held.weight)
-        if worth.weight:
-            self.taste.add(worth.at_ms, _with_hour(facets, worth), worth.weight)
-            self.taste_ms = max(self.taste_ms, worth.at_ms)
-        episode.credit = worth
-        self.taste_changed = True
-
-    # -- journeys --------------------------------------------------------------------------------
-    def _travel(self, episode: Episode, at_ms: int, context: Context, *, crossed: bool) -> None:
-        """Let the season's journey know, and send what it decides."""
-        key = episode.key[:2]
-        journey = self.journeys.get(key) or self._set_out(key)
-        journey.last_ms = max(journey.last_ms, at_ms)
-        before = None
-        if crossed or journey.past:
-            before = in_season(journey, episode.key[2])
-        if crossed:
-            journey.steps[episode.key[2]] = episode.step()
-            if journey.state:
-                self.changed_journeys.add(key)
-        elif not _stirs(journey, at_ms):
-            return
-        view = season_view(key, context)
-        signals = journey.recheck(at_ms, at_ms, view) if journey.past else []
-        last = journey.advance(at_ms, view) if crossed else None
-        if before is not None:
-            self._tell_of_season(episode, at_ms, journey, before)
-        self.signal(key, signals + ([last] if last else []), context)
-        due = journey.due_ms(view)
-        self.due_ms = min(self.due_ms, due or NEVER)
-
-    def _tell_of_season(
-        self, episode: Episode, at_ms: int, journey: Journey, before: Standing
-    ) -> None:
-        now = in_season(journey, episode.key[2])
-        if journey.seat is None and now != before:
-            journey.seat = take_seat(episode, self.taste, self.declared)
-        self._tell(episode, at_ms, journey.seat or NOWHERE, (before, now))
-
-    def _tell(
-        self, episode: Episode, at_ms: int, seat: Seat, change: tuple[Standing, Standing]
-    ) -> None:
-        """Let the title know what has changed."""
-        record = progress(self.name, episode, at_ms, seat, change)
-        if record is not None:
-            self.emit(PROGRESS, episode.key[0], told_progress(record))
-
-    def _set_out(self, key: SeasonKey) -> Journey:
-        journey = self.journeys[key] = Journey(self.name, *key)
-        self.gone_journeys.discard(key)
-        return journey
-
-    def signal(self, key: SeasonKey, signals: list[Signal], context: Context) -> None:
-        """Send signals of one journey."""
-        for found in signals:
-            self.emit(SIGNALS, self.name, signal_body(self.name, found, context.catalogue.version))
-        if signals:
-            self.changed_journeys.add(key)
 
     # -- timers ----------------------------------------------------------------------------------
     def fire(self, clock_ms: int, context: Context, record: int = NEVER) -> None:
@@ -469,13 +392,3 @@ class Viewer(ViewerState):
         self.close(playback, context)
         self.weigh(self.episodes[playback.episode_key], context, settled=False)
         self._restreak(context)
-
-
-def _stirs(journey: Journey, at_ms: int) -> bool:
-    """Whether an event that crosses no threshold may still change what a journey has said."""
-    return journey.state not in UNMOVED or at_ms <= journey.since_ms
-
-
-def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:
-    hour = [(f"hour:{credit.hour}", 1.0)] if credit.hour >= 0 else []
-    return [*facets, *hour]
