@@ -38,8 +38,8 @@ from streams.worker.publisher import Publisher
 from streams.worker.rankings import Rankings
 from streams.worker.redis_store import RedisStore
 from streams.worker.side_lanes import SideLanes
+from streams.worker.slices import SliceSchema
 from streams.worker.supervision import Supervision
-from streams.worker.transport import SliceSchema
 from streams.worker.waiting import wait_for_catalogue
 
 if TYPE_CHECKING:

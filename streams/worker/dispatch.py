@@ -18,6 +18,7 @@ import structlog
 from streams.worker import metrics
 from streams.worker.group_commit import GroupCommit
 from streams.worker.lane import Lane, Shell
+from streams.worker.slices import Gap
 from streams.worker.store import Mark, Source
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class Dispatcher:
     def __init__(self, kind: Lanes) -> None:
         self._kind = kind
         self._inboxes: dict[Source, Inbox] = {}
+        self._taken: dict[Source, int] = {}
+        """Offset of the last record that a lane was given, at first of its mark."""
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._stopping = False
         self.lanes: dict[Source, WorkingLane] = {}
@@ -170,7 +173,9 @@ class Dispatcher:
         marks = await self._kind.claim(wanted)
         for source in wanted:
             self._inboxes[source] = Inbox()
-            lane = self._kind.lane(source, marks.get(source, NOTHING_YET))
+            mark = marks.get(source, NOTHING_YET)
+            self._taken[source] = mark.offset
+            lane = self._kind.lane(source, mark)
             self.lanes[source] = lane
             self._tasks[source] = asyncio.create_task(self._work(lane, self._inboxes[source]))
             self._tasks[source].add_done_callback(self._ended)
@@ -198,13 +203,18 @@ class Dispatcher:
         """Hand one slice (a Faust event) to its lane.
 
         Raises:
+            Gap: records before it came to nobody.
             Exception: whatever made a lane fail.
         """
-        inbox = self._inboxes.get((event.message.topic, event.message.partition))
+        source = event.message.topic, event.message.partition
+        inbox = self._inboxes.get(source)
         if inbox is None or self.failed is None or self._stopping:
             return  # left over from before a rebalance; it is read again by whoever owns it now
         if self.failed.done():
             self.failed.result()
+        if event.value.behind > self._taken[source]:
+            raise Gap.of(event.value, self._taken[source])
+        self._taken[source] = max(event.value.last, self._taken[source])
         inbox.put(event)
 
     async def _work(self, lane: WorkingLane, inbox: Inbox) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from streams.worker.dispatch import NOTHING_YET
 from streams.worker.lane import WAITING
+from streams.worker.slices import Gap
 from streams.worker.store import NO_TIMERS, Mark
 
 if TYPE_CHECKING:
@@ -71,9 +72,17 @@ class SideLanes(Generic[News]):
         self.lanes = {at: SideLane(marks.get(at, NOTHING_YET)) for at in sources}
 
     async def absorb(self, part: Any) -> None:
-        """Take one slice in; doing it again changes nothing."""
+        """Take one slice in; doing it again changes nothing.
+
+        Raises:
+            Gap: records before it came to nobody.
+        """
         source: Source = (part.tp.topic, part.tp.partition)
-        lane = self.lanes.get(source) or SideLane(NOTHING_YET)
+        lane = self.lanes.get(source)
+        if lane is None:  # it was begun before a rebalance took the partition away
+            lane = SideLane(Mark(part.behind, 0))
+        if part.behind > lane.mark.offset:
+            raise Gap.of(part, lane.mark.offset)
         news, letters = self._input.read(source, part.records, self._settings.max_value_bytes)
         lane.now(f"writing {self._input.what} to Redis")
         await self._input.put(news)

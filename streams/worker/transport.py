@@ -12,9 +12,8 @@ a hint, and never trusted to be right.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import faust
 import structlog
 from aiokafka.errors import (
     IllegalStateError,
@@ -27,9 +26,10 @@ from faust.types import TP, ConsumerMessage
 
 from streams.worker.fetching import Room, fetch_promptly
 from streams.worker.lag import Position
+from streams.worker.slices import Slice, slices
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from streams.worker.store import Source
 
@@ -45,57 +45,6 @@ ROOM_WITHIN_S = 0.02
 COMMIT_WITHIN_S = 3.0
 SEEK_SHARE = 0.8
 """Of the time that Faust gives a seek."""
-
-
-class Slice(NamedTuple):
-    """Consecutive records of one partition, as they are parsed: they do not say where they lie."""
-
-    tp: TP
-    records: list[Any]
-
-    @property
-    def first(self) -> int:
-        """Offset of the first record."""
-        return int(self.records[0].offset)
-
-    @property
-    def last(self) -> int:
-        """Offset of the last record."""
-        return int(self.records[-1].offset)
-
-
-class SliceSchema(faust.Schema):
-    """No decoding by Faust: the list of records goes to the agent as it is."""
-
-    def loads_key(self, _app: Any, _message: Any, **_: Any) -> None:
-        """No key: a slice has many."""
-
-    def loads_value(self, _app: Any, message: Any, **_: Any) -> Any:
-        """The slice itself."""
-        return message.value
-
-
-def slices(
-    records: Mapping[TP, list[Any]], read_from: Callable[[TP], int | None], most: int
-) -> Iterator[tuple[TP, list[Any]]]:
-    """Cut fetched records into slices of at most ``most``, round-robin over partitions.
-
-    Args:
-        records: what was fetched, in order, per partition.
-        read_from: the offset to read from; older records (left from before a seek) are skipped.
-        most: the most records in one slice.
-    """
-    waiting: dict[TP, list[list[Any]]] = {}
-    for tp, fetched in records.items():
-        start = read_from(tp)
-        fresh = fetched if start is None else [r for r in fetched if r.offset >= start]
-        waiting[tp] = [fresh[i : i + most] for i in range(0, len(fresh), most)]
-    while waiting:
-        for tp in list(waiting):
-            if waiting[tp]:
-                yield tp, waiting[tp].pop(0)
-            else:
-                del waiting[tp]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -149,9 +98,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super()._seek_wait(consumer, partitions)
 
     async def _fetch_records(self, *args: Any, **options: Any) -> Any:
-        records = await super()._fetch_records(*args, **options)
-        self._seeks_at_fetch = self._seeks
-        return records
+        try:
+            return await super()._fetch_records(*args, **options)
+        finally:
+            self._seeks_at_fetch = self._seeks
 
     def is_overtaken(self) -> bool:
         """Whether there has been a seek since the last fetch: what it brought is read again."""
@@ -167,6 +117,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if not self.is_overtaken():
                 consumer.seek(tp, offsets[tp])
 
+    async def read_on(self, offsets: Mapping[TP, int]) -> None:
+        """Seek to what the last fetch could not say, unless a seek has overtaken it."""
+        await self.call_thread(self._read_on, offsets)
+
+    async def _read_on(self, offsets: Mapping[TP, int]) -> None:
+        if not self.is_overtaken():
+            await self._seek_wait(self._ensure_consumer(), offsets)
+
     async def positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """The offset that is read next, per partition."""
         found: dict[TP, int] = await self.call_thread(self._read_positions, list(partitions))
@@ -178,12 +136,42 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Faust's consumer with a slice for a message."""
+    """Faust's consumer with a slice for a message.
+
+    Records flow only from a seek to the marks until the next change of the assignment. Faust alone
+    does not see to that: it stops the flow where partitions are revoked, but not where there were
+    none; and a rebalance that comes while the last one still seeks does not keep that one from
+    starting the flow. What is read then begins where Kafka's committed offset says, and is let go
+    until lanes are there, which would take the rest.
+    """
+
+    _turn = 0
+    """Counts changes of the assignment, and looks for the marks."""
+    _sought_in: int | None = None
+    """The turn in which all partitions were sought."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handed: dict[TP, int] = {}
+        self._behind: dict[TP, int] = {}
         self._room = Room()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """As Faust does, with the flow stopped also where nothing was assigned."""
+        self._turn += 1
+        self.stop_flow()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """As Faust does; nothing flows before the seek."""
+        self._turn += 1
+        self.stop_flow()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def resume_flow(self) -> None:
+        """As Faust does, unless partitions have come or gone since the last seek."""
+        if self._sought_in == self._turn:
+            super().resume_flow()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -262,7 +250,7 @@ class Consumer(driver.Consumer):
                 )
                 for tp, offset in wanted.items()
             }
-            await self._thread.seek_wait(way_on)
+            await self._thread.read_on(way_on)
         except (KafkaError, IllegalStateError) as problem:
             log.info("logs were not looked at, trying again", error=str(problem))
 
@@ -271,10 +259,11 @@ class Consumer(driver.Consumer):
         return None if position is None else int(position)
 
     def _to_slice(self, tp: TP, part: list[Any]) -> Any:
-        last = part[-1]
+        last, behind = part[-1], self._behind.get(tp, -1)
+        self._behind[tp] = int(last.offset)
         return ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, [],
-            None, Slice(tp, part), None, None, None, tp,
+            None, Slice(tp, part, behind), None, None, None, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
@@ -310,20 +299,27 @@ class Consumer(driver.Consumer):
             seeking.cancel()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek every partition to just behind its mark; without one, to the beginning."""
+        """Seek every partition to just behind its mark; without one, to the beginning.
+
+        Raises:
+            IllegalStateError: partitions came or went meanwhile; the next assignment seeks again.
+        """
+        self._turn += 1
+        turn = self._turn
         assigned = self.assignment()
         self._handed.clear()
         self._room.clear()
         wanted: dict[TP, int] = await self.app.find_positions(assigned)
+        behind = {tp: offset - 1 for tp, offset in wanted.items()}
         without = [tp for tp in assigned if tp not in wanted]
-        try:
-            if without:
-                earliest = await self._thread.earliest_offsets(*without)
-                wanted |= {TP(tp.topic, tp.partition): offset for tp, offset in earliest.items()}
+        if without:
+            earliest = await self._thread.earliest_offsets(*without)
+            wanted |= {TP(tp.topic, tp.partition): offset for tp, offset in earliest.items()}
+        if turn == self._turn:
             await self._thread.seek_wait(wanted)
-        except IllegalStateError:
-            # Partitions went to another worker meanwhile; the next assignment seeks again.
-            log.info("partitions were revoked while their positions were looked up")
+        if turn != self._turn:
+            raise IllegalStateError("partitions came or went while their positions were looked up")
+        self._behind, self._sought_in = behind, turn
         return wanted
 
 

@@ -7,9 +7,11 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from faust.types import TP
 
 from streams.worker import dispatch
-from streams.worker.store import MemoryStore
+from streams.worker.slices import Gap
+from streams.worker.store import NO_TIMERS, Mark, MemoryStore
 
 SOURCE, OTHER = ("playback-events", 0), ("playback-events", 1)
 SLICE_MAX = 10
@@ -41,9 +43,12 @@ class SlowLane:
 class Slice(SimpleNamespace):
     """A Faust event whose value is a slice."""
 
-    def __init__(self, *offsets, source=SOURCE) -> None:
+    def __init__(self, *offsets, source=SOURCE, behind=-1) -> None:
         message = SimpleNamespace(topic=source[0], partition=source[1])
-        super().__init__(message=message, value=SimpleNamespace(records=list(offsets)))
+        value = SimpleNamespace(
+            tp=TP(*source), records=list(offsets), first=offsets[0], last=offsets[-1], behind=behind
+        )
+        super().__init__(message=message, value=value)
         self.acked = asyncio.Event()
 
     def ack(self) -> None:
@@ -143,6 +148,35 @@ async def test_after_a_rebalance_the_same_partition_takes_slices_again(dispatche
     await dispatcher.assign([SOURCE])
     lane = await busy_with_a_slice(dispatcher)
     assert lane.handled == [[0]], "what waited before is read again from the mark"
+
+
+async def test_a_slice_before_which_another_was_let_go_goes_to_no_lane(dispatcher):
+    await dispatcher.assign([SOURCE])
+    lane = await busy_with_a_slice(dispatcher)
+    dispatcher.submit(Slice(1, 2, behind=0))
+    with pytest.raises(Gap, match=r"playback-events/0 from 3 to 4 .* 7 is the next"):
+        dispatcher.submit(Slice(7, 8, behind=4))
+    assert lane.handled == [[0]]
+
+
+async def test_the_first_slice_may_not_lie_beyond_what_follows_the_mark(dispatcher):
+    await dispatcher._kind._shell.store.move_mark(SOURCE, Mark(5, 0), NO_TIMERS, 0)
+    await dispatcher.assign([SOURCE])
+    with pytest.raises(Gap, match="from 6 to 6"):
+        dispatcher.submit(Slice(7, behind=6))
+    dispatcher.submit(Slice(6, behind=5))
+
+
+async def test_holes_that_compaction_or_transactions_left_are_no_gaps(dispatcher):
+    await dispatcher.assign([SOURCE])
+    for event in (Slice(3, 9, behind=-1), Slice(12, behind=9), Slice(40, 41, behind=12)):
+        dispatcher.submit(event)
+
+
+async def test_what_is_handed_out_again_is_no_gap(dispatcher):
+    await dispatcher.assign([SOURCE])
+    for event in (Slice(0, 1, 2), Slice(1, behind=0), Slice(2, 3, behind=1), Slice(4, behind=3)):
+        dispatcher.submit(event)
 
 
 async def test_what_makes_a_lane_fail_meets_the_next_slice(dispatcher):

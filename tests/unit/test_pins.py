@@ -33,7 +33,7 @@ from config.settings import Settings
 from streams.worker.faust_app import faust_app
 from streams.worker.publisher import BATCH_BYTES
 from streams.worker.redis_pipeline import pack_commands
-from streams.worker.transport import SliceSchema
+from streams.worker.slices import SliceSchema
 
 SETTINGS = Settings(_env_file=None)
 APP, LAG, PUBLISHER = "streams/worker/faust_app.py", "streams/worker/lag.py", "publisher.py"

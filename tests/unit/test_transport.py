@@ -34,16 +34,14 @@ from streams.worker.fetching import (
     PromptFetcher,
     Room,
 )
+from streams.worker.slices import Slice, SliceSchema, slices
 from streams.worker.transport import (
     FETCH_WAIT_MS,
     ROOM_WITHIN_S,
     SLICES_AHEAD,
     Consumer,
     ConsumerThread,
-    Slice,
-    SliceSchema,
     Transport,
-    slices,
 )
 
 A, B, C = TP("events", 0), TP("events", 1), TP("titles", 0)
@@ -182,7 +180,7 @@ def reading():
     consumer._room = Room()
     consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
     consumer.flow_active = True
-    consumer._handed, consumer._buffered_partitions = {}, set()
+    consumer._handed, consumer._behind, consumer._buffered_partitions = {}, {}, set()
     asked = []
 
     async def getmany(partitions, within_s):
@@ -217,6 +215,12 @@ async def test_slices_are_handed_to_the_streams_at_once_and_count_as_read(readin
     assert [len(message.value.records) for message in messages] == [10, 10, 5]
     assert left == []
     assert reading.consumer._read_offset[A] == 24
+
+
+async def test_each_slice_says_behind_which_record_it_follows(reading):
+    reading.consumer._behind = {A: -1}
+    messages, _ = await handed_out(reading, A, 25)
+    assert [message.value.behind for message in messages] == [-1, 9, 19]
 
 
 async def test_while_streams_are_held_up_handing_over_is_left_to_faust(reading):
@@ -306,6 +310,7 @@ PRIVATE_METHODS = [
     (FaustConsumer, "_add_gap", ["tp", "offset_from", "offset_to"], inspect.iscoroutinefunction),
     (FaustConsumer, "perform_seek", [], inspect.iscoroutinefunction),
     (FaustConsumer, "stop_flow", [], inspect.isfunction),
+    (FaustConsumer, "resume_flow", [], inspect.isfunction),
     (FaustConsumer, "ack", ["message"], inspect.isfunction),
     (
         driver.Consumer,
@@ -481,7 +486,8 @@ def test_faust_calls_what_is_overridden():
 def test_the_overrides_are_overrides_and_take_what_faust_gives():
     for name in (
         "getmany", "_getmany", "ack", "_new_offset", "_add_gap", "perform_seek",
-        "seek_to_committed", "_new_consumer_thread",
+        "seek_to_committed", "_new_consumer_thread", "resume_flow",
+        "on_partitions_revoked", "on_partitions_assigned",
     ):  # fmt: skip
         ours, theirs = getattr(Consumer, name), getattr(driver.Consumer, name)
         assert ours is not theirs
