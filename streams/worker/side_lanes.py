@@ -91,5 +91,5 @@ class SideLanes(Generic[News]):
         lane.now("moving the mark in Redis")
         mark = Mark(part.last, 0)
         await self._store.move_mark(source, mark, NO_TIMERS, 0)
-        lane.mark = mark
+        lane.mark = max(lane.mark, mark)  # tried again after a rebalance, it may be behind by now
         lane.now(WAITING)

@@ -199,6 +199,7 @@ class Consumer(driver.Consumer):
         most = self.app.slice_max
         for tp, part in slices(records, self._position_of, most):
             if not self.flow_active or self.app.consumer_generation_id != generation:
+                self._let_go(records)
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 self._room.take(tp, len(part))
@@ -210,6 +211,11 @@ class Consumer(driver.Consumer):
                     self._read_offset[tp] = message.offset
                 else:
                     yield tp, message
+
+    def _let_go(self, records: Mapping[TP, list[Any]]) -> None:
+        """Note that some will not be handed out: a seek follows, or lanes will tell of a gap."""
+        if not self._thread.is_overtaken():
+            self._behind |= {tp: int(part[-1].offset) for tp, part in records.items() if part}
 
     async def _getmany(self, active_partitions: set[TP], timeout: float) -> Any:
         """Fetch from the partitions that have room: one that is slow holds up nobody else."""

@@ -223,6 +223,24 @@ async def test_each_slice_says_behind_which_record_it_follows(reading):
     assert [message.value.behind for message in messages] == [-1, 9, 19]
 
 
+@pytest.mark.parametrize(("sought", "behind"), [(False, 24), (True, -1)])
+async def test_what_is_let_go_half_way_is_missed_by_the_next_slice_unless_a_seek_comes(
+    reading, sought, behind
+):
+    consumer, take = reading.consumer, reading.consumer.callback
+
+    async def rebalance_comes(message):
+        await take(message)
+        consumer.flow_active = False
+        if sought:
+            consumer._behind = {A: -1}
+            consumer._thread.is_overtaken = lambda: True
+
+    consumer._behind, consumer.callback = {A: -1}, rebalance_comes
+    await handed_out(reading, A, 25)
+    assert consumer._behind == {A: behind}
+
+
 async def test_while_streams_are_held_up_handing_over_is_left_to_faust(reading):
     """It gives up at the next rebalance; waiting here would hold the rebalance up."""
     reading.consumer.app.flow_control.suspend()
