@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 
 import typer
 
@@ -27,4 +27,5 @@ def worker() -> None:
 
 
 def _leave(*_: object) -> None:
-    sys.exit(0)
+    # An exception would be lost where the interpreter was at garbage or in a callback of C.
+    os._exit(0)

@@ -86,7 +86,16 @@ async def _wait(worker: Worker) -> None:
 
 
 async def _until_told_to_stop(waiting: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(waiting)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await task
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(waiting)
+
+    def stop(*_: object) -> None:
+        loop.call_soon_threadsafe(task.cancel)
+
+    # A handler of the loop would leave the system's own behind: SIGTERM would kill until the app's
+    # loop has one, and end with another code.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        await task
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
