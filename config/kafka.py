@@ -69,8 +69,8 @@ def kafka_hint(settings: Settings) -> str:
     protocol = settings.kafka.protocol
     also = ", and are its __USERNAME, __PASSWORD and __MECHANISM" if "SASL" in protocol else ""
     return (
-        f"are host and port right, and is HOOKPOINT_KAFKA__PROTOCOL={protocol} what is spoken "
-        f"there{also}?"
+        f"is HOOKPOINT_KAFKA_BOOTSTRAP right, and is HOOKPOINT_KAFKA__PROTOCOL={protocol} what is "
+        f"spoken there{also}?"
     )
 
 

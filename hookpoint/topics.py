@@ -11,7 +11,7 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError, for_code
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from config.kafka import kafka_problem, kafka_python_security
+from config.kafka import kafka_hint, kafka_problem, kafka_python_security
 from config.topics import DAY_MS, TopicSpec, topic_specs
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ def ensure_topics(settings: Settings) -> list[TopicReport]:
         try:
             return retrying(_ensure, settings, security)
         except (KafkaError, OSError) as problem:
-            reason = fault.text or kafka_problem(settings, problem)
+            reason = (fault.text or kafka_problem(settings, problem)).splitlines()[0]
+            hint = "" if "HOOKPOINT_" in reason else f"; {kafka_hint(settings)}"
             raise BrokerError(
-                f"Kafka at {settings.kafka_bootstrap} failed {ATTEMPTS} times: "
-                + reason.splitlines()[0]
+                f"Kafka at {settings.kafka_bootstrap} failed {ATTEMPTS} times: {reason}{hint}"
             ) from problem
 
 

@@ -115,7 +115,17 @@ def _reason(name: str, value: Any) -> str:
     if name == "last_activity_ms":
         with suppress(TypeError, ValueError, OverflowError):
             return f"last activity {moment(datetime.fromtimestamp(value / 1000, UTC))}"
+    if name == "idle_s" and isinstance(value, int):
+        return f"idle {_span(value)}"
     return f"{name.replace('_', ' ')} {value}"
+
+
+def _span(seconds: int) -> str:
+    """A time without activity, in whole units of which there are at least two."""
+    for unit_s, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds // unit_s} {unit}"
+    return f"{seconds} s"
 
 
 def _signal_json(signal: Signal) -> dict[str, Any]:

@@ -165,7 +165,10 @@ def clear_errors() -> Iterator[Settings]:
         wrong = refused_by_redis(error)
         if wrong is not None:
             raise wrong from error
-        say(f"hookpoint: Redis at {_redis_place(settings)} does not answer: {error}")
+        say(
+            f"hookpoint: Redis at {_redis_place(settings)} does not answer: {error}; "
+            "is HOOKPOINT_REDIS_URL right?"
+        )
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error

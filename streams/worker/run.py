@@ -43,6 +43,7 @@ def run() -> None:
     try:
         worker.supervision.start()
         asyncio.run(_until_told_to_stop(_wait(worker)))
+        log.info("servers and topics are there, joining the group", group=worker.settings.group)
     except asyncio.CancelledError:
         sys.exit(0)
     except WrongSettingError as error:

@@ -260,9 +260,9 @@ def test_the_last_activity_behind_a_signal_is_a_time_in_the_table_and_as_sent_in
     run, send, settings
 ):
     cooled = a_signal(1, kind="cooled")
-    cooled["data"]["because"] = {"left": 6, "last_activity_ms": 1767849976608}
+    cooled["data"]["because"] = {"left": 6, "last_activity_ms": 1767849976608, "idle_s": 1_209_600}
     send(settings.topics.signals, "viewer-7", cooled)
-    assert "left 6, last activity 2026-01-08 05:26:16" in run("signals").stdout
+    assert "left 6, last activity 2026-01-08 05:26:16, idle 14 days" in run("signals").stdout
     assert lines(run("signals", "--json"))[0]["data"] == cooled["data"]
 
 

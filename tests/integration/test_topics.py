@@ -171,6 +171,7 @@ def test_a_broker_that_is_away_is_one_line_and_exit_code_1(run, monkeypatch):
     assert code == 1
     assert len(output.strip().splitlines()) == 1
     assert f"Kafka at {address} failed 3 times" in output
+    assert "is HOOKPOINT_KAFKA_BOOTSTRAP right" in " ".join(output.split())
     assert "ECONNREFUSED" in output
 
 

@@ -211,7 +211,8 @@ def test_with_kafka_away_nothing_is_erased_and_it_is_said(settings, redis_client
     result = run_on(gone, "erase", "v", "--yes")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(
-        f"hookpoint: Kafka does not answer at {gone.kafka_bootstrap}: are host and port right"
+        f"hookpoint: Kafka does not answer at {gone.kafka_bootstrap}: "
+        "is HOOKPOINT_KAFKA_BOOTSTRAP right"
     )
     assert result.stderr.count("\n") == 1
     assert redis_client.hget(state, "version") == "1"

@@ -103,7 +103,7 @@ class TestKafkaSecurity:
 
     def test_where_no_broker_lets_us_in_it_is_said_what_to_look_at(self):
         said = kafka_problem(with_sasl(), OSError("Unable to bootstrap from [('h', 9)]"))
-        assert "host and port" in said
+        assert "HOOKPOINT_KAFKA_BOOTSTRAP" in said
         assert "HOOKPOINT_KAFKA__PROTOCOL=SASL_PLAINTEXT" in said
         assert "__USERNAME, __PASSWORD and __MECHANISM" in said
         assert "__PASSWORD" not in kafka_problem(Settings(), OSError("Unable to bootstrap"))
