@@ -20,20 +20,33 @@ pytestmark = [
 
 STEPS = {
     "claim": 1, "write": 3, "publish": 2, "mark": 4, "timer": 2, "handle": 3,
-    "title-claim": 1, "title-write": 3, "title-mark": 4, "title-handle": 3, "title-publish": 1,
+    "title-claim": 1, "title-write": 3, "title-mark": 4, "title-handle": 3,
 }  # fmt: skip
-"""After which step, and after how many times; see ``stepping_worker``. Only at the very end is
-something decided about a title, and published."""
+"""After which step, and after how many times; see ``stepping_worker``."""
+
+
+def dies_after(run, step, count):
+    with run.stepping_worker() as worker:
+        worker.tell(f"kill {step} {count}")
+        wait_until(f"its death after {step}", lambda: not worker.running, 60)
+        assert worker.process.returncode == -signal.SIGKILL, worker.tail()
+        assert not run.done(), "the events were through before"
 
 
 def test_workers_that_die_after_each_step_in_turn_lose_and_double_nothing(start, quiet):
     run = start("steps")
     for step, count in STEPS.items():
-        with run.stepping_worker() as worker:
-            worker.tell(f"kill {step} {count}")
-            wait_until(f"its death after {step}", lambda it=worker: not it.running, 40)
-            assert worker.process.returncode == -signal.SIGKILL, worker.tail()
-            assert not run.done(), "the events were through before"
+        dies_after(run, step, count)
+    with run.worker() as worker:
+        assert_equal(run.finish(worker), quiet)
+
+
+def test_a_worker_that_dies_after_publishing_what_it_decided_of_titles_doubles_nothing(
+    start, quiet
+):
+    """That is at the very end of the events: after other steps there may be nothing left of it."""
+    run = start("steps-of-titles")
+    dies_after(run, "title-publish", 1)
     with run.worker() as worker:
         assert_equal(run.finish(worker), quiet)
 

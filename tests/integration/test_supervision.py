@@ -268,10 +268,11 @@ def test_a_port_that_was_set_and_is_taken_ends_the_worker_with_a_word(stack, tmp
 
 
 def test_a_worker_for_whom_no_partition_is_left_is_ready_to_take_one(stack, tmp_path):
-    settings = own_settings(stack, partitions=1, web_port=free_port())
+    # One partition of events, one of titles.
+    settings = own_settings(stack, partitions=1, agents={"viewers", "catalogue"})
     with ExitStack() as workers:
         readiness = []
-        for name in ("first", "second", "third"):  # one partition of events, one of titles
+        for name in ("first", "second", "third"):
             own = settings.model_copy(update={"web_port": free_port()})
             worker = workers.enter_context(WorkerProcess(own, tmp_path, name=name))
             readiness.append(Readiness(own, worker))
