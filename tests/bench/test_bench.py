@@ -124,6 +124,10 @@ def test_kafka_streams_says_why_it_does_not_run_on_the_embedded_broker(figures):
     assert "Apache Kafka" in figures["not_run"]["Kafka Streams"]
 
 
+def test_nothing_but_its_figures_is_left_where_it_ran(run):
+    assert [it.name for it in run[1].parent.iterdir()] == ["bench-out"]
+
+
 def test_a_peer_of_another_name_is_refused(env):
     refused = subprocess.run(
         [HOOKPOINT, "bench", "--against", "flink"], env=env, capture_output=True, check=False

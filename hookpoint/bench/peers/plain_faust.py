@@ -7,6 +7,7 @@ a seek or the last report of a playback that is late is lost, and the seconds ar
 """
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Optional
 
 import faust
@@ -76,6 +77,7 @@ def build(job: Job, redis_url: str) -> Any:
         broker_heartbeat_interval=job.session_timeout_s / 4,
         consumer_auto_offset_reset="earliest",
         store="memory://",
+        datadir=Path(job.catalogue).with_name("faust"),  # it makes one, also where nothing needs it
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
