@@ -8,10 +8,10 @@ import pytest
 from brokers import an_apache_kafka
 from faults.runs import OPTIONS, TICK_S, Run, records, with_catalogue
 from outcomes import assert_equal
+from ports import a_port
 from readiness import Readiness, cpu_share
 from workers import send_events, send_titles, wait_until
 
-from hookpoint.processes import free_port
 from hookpoint.stack import Existing, Stack
 from producers.simulator import Audience
 
@@ -34,7 +34,7 @@ def test_a_minute_without_kafka_and_redis_is_waited_out(given, quiet, tmp_path):
         an_apache_kafka() as kafka,
         Stack(existing=Existing(kafka.bootstrap), redis_options=KEPT) as stack,
     ):
-        limits = {"outage_max_s": 300.0, "io_timeout_s": 5.0, "web_port": free_port()}
+        limits = {"outage_max_s": 300.0, "io_timeout_s": 5.0, "web_port": a_port()}
         run = with_catalogue(Run(given, tmp_path, "minute", stack=stack, **limits))
         (node,) = kafka.nodes
         send_titles(run.settings, Audience(OPTIONS).catalogue())

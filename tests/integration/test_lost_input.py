@@ -11,12 +11,12 @@ import redis
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from players import an_event
+from ports import a_port
 from prometheus_client.parser import text_string_to_metric_families
 from readiness import Readiness, ask
 from service import LONG_AGO_S, a_title
 from workers import WorkerProcess, absorbed, marks, own_settings, sending, wait_until
 
-from hookpoint.processes import free_port
 from streams.keys import Keys
 from streams.worker.run import FAILED
 
@@ -86,7 +86,7 @@ class Place:
 
 @contextmanager
 def a_place(stack, folder):
-    settings = own_settings(stack, partitions=PARTITIONS, web_port=free_port())
+    settings = own_settings(stack, partitions=PARTITIONS, web_port=a_port())
     client = redis.Redis.from_url(stack.redis_url, decode_responses=True)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
     with client, admin, sending(settings) as sender:

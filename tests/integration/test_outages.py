@@ -10,11 +10,12 @@ import pytest
 import redis
 from brokers import an_apache_kafka
 from players import a_run
+from ports import a_port
 from readiness import Readiness, cpu_share
 from service import LONG_AGO_S
 from workers import WorkerProcess, absorbed, own_settings, sending, wait_until
 
-from hookpoint.processes import Server, free_port
+from hookpoint.processes import Server
 from hookpoint.stack import Existing, Stack
 from streams.worker.outage import LONGEST_PAUSE_S
 from streams.worker.run import FAILED
@@ -109,7 +110,7 @@ def test_an_outage_is_waited_out_and_told(tmp_path, which, fails, comes_back):
 @contextmanager
 def running(place, folder):
     """A worker, what it says over HTTP, and ways to send it events and see them absorbed."""
-    settings = own_settings(place.stack, web_port=free_port())
+    settings = own_settings(place.stack, web_port=a_port())
     topic = settings.topics.events
     client = redis.Redis.from_url(place.stack.redis_url, decode_responses=True)
     with (
@@ -145,7 +146,7 @@ def test_a_worker_told_to_stop_while_kafka_refuses_connections_ends_in_order(tmp
 
 def test_a_worker_that_starts_in_an_outage_waits_and_says_for_what(tmp_path):
     with Stack(redis_options={"appendonly": "yes"}) as stack:
-        settings = own_settings(stack, web_port=free_port())
+        settings = own_settings(stack, web_port=a_port())
         stack.redis.kill()
         with WorkerProcess(settings, tmp_path) as worker:
             readiness = Readiness(settings, worker)
@@ -160,7 +161,7 @@ def test_a_worker_that_starts_in_an_outage_waits_and_says_for_what(tmp_path):
 def test_an_idle_worker_gives_up_as_a_busy_one_does(tmp_path):
     """No lane meets the outage of a broker that nothing is sent to."""
     with Stack() as stack:
-        settings = own_settings(stack, outage_max_s=4.0, web_port=free_port())
+        settings = own_settings(stack, outage_max_s=4.0, web_port=a_port())
         with WorkerProcess(settings, tmp_path) as worker:
             Readiness(settings, worker).wait()
             stack.kafka.pause()

@@ -6,10 +6,9 @@ import subprocess
 
 import orjson
 import pytest
+from ports import a_port
 from pydantic import SecretStr
 from workers import BIN, WorkerProcess, environment, own_settings
-
-from hookpoint.processes import free_port
 
 pytestmark = pytest.mark.integration
 ENDED_WITHIN_S = 30
@@ -66,10 +65,10 @@ def test_a_cluster_that_refuses_the_password_is_told_alike(cluster, settings, tm
 
 
 def test_a_host_to_be_asked_at_that_is_not_ours_is_a_wrong_setting(stack, tmp_path):
-    settings = own_settings(stack, web_host="nosuch.host", web_port=free_port())
+    settings = own_settings(stack, web_host="192.0.2.1", web_port=a_port())
     with WorkerProcess(settings, tmp_path) as worker:
         assert worker.process.wait(ENDED_WITHIN_S) == WRONG_SETTING, worker.tail()
-        assert "HOOKPOINT_WEB_HOST nosuch.host" in worker.log.splitlines()[-1]
+        assert "HOOKPOINT_WEB_HOST 192.0.2.1" in worker.log.splitlines()[-1]
 
 
 def test_a_variable_that_nothing_reads_is_said_once_in_the_log_of_the_worker(stack, tmp_path):

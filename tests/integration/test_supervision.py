@@ -14,6 +14,7 @@ import pytest
 import redis
 from aiokafka import AIOKafkaProducer
 from players import a_run, an_event
+from ports import a_port
 from readiness import Readiness, ask
 from service import LONG_AGO_S, running_service
 from workers import (
@@ -27,7 +28,6 @@ from workers import (
     wait_until,
 )
 
-from hookpoint.processes import free_port
 from streams.worker.run import FAILED
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -77,7 +77,7 @@ class Watched:
 
 @pytest.fixture
 def watched(stack, tmp_path):
-    settings = own_settings(stack, web_port=free_port(), idle_after_s=0.5)
+    settings = own_settings(stack, web_port=a_port(), idle_after_s=0.5)
     with sending(settings) as sender:
         found = Watched(stack, tmp_path, sender, settings, ailing.COMMAND)
         with found.worker, found.client:
@@ -147,7 +147,7 @@ def test_a_worker_that_was_suspended_for_longer_goes_on(watched):
 
 
 def test_transaction_markers_at_the_end_of_a_partition_are_no_lag(apache_stack, tmp_path):
-    settings = own_settings(apache_stack, web_port=free_port(), partitions=1)
+    settings = own_settings(apache_stack, web_port=a_port(), partitions=1)
 
     async def in_transactions():
         producer = AIOKafkaProducer(
@@ -181,9 +181,7 @@ def test_transaction_markers_at_the_end_of_a_partition_are_no_lag(apache_stack, 
 
 def test_a_rebalance_that_takes_longer_is_waited_for(apache_stack, tmp_path):
     """The group waits for a member that is frozen, until its session is over."""
-    settings = own_settings(
-        apache_stack, web_port=free_port(), session_timeout_s=3.0 * STUCK_AFTER_S
-    )
+    settings = own_settings(apache_stack, web_port=a_port(), session_timeout_s=3.0 * STUCK_AFTER_S)
     with sending(settings) as sender:
         watched = Watched(apache_stack, tmp_path, sender, settings, ailing.COMMAND)
         without_web = settings.model_copy(update={"web_port": 0})
@@ -209,7 +207,7 @@ def flood(service, number):
 
 
 def test_a_flood_of_rejects_turns_readiness_red_until_it_is_over(stack, tmp_path):
-    with running_service(stack, tmp_path, web_port=free_port()) as service:
+    with running_service(stack, tmp_path, web_port=a_port()) as service:
         readiness = Readiness(service.settings, service.worker)
         readiness.wait()
         flood(service, 999)
@@ -255,7 +253,7 @@ def test_by_setting_a_flood_ends_the_worker_with_nothing_passed_by(stack, tmp_pa
 
 # -- how it is asked -------------------------------------------------------------------------------
 def test_a_port_that_was_set_and_is_taken_ends_the_worker_with_a_word(stack, tmp_path):
-    settings = own_settings(stack, web_port=free_port())
+    settings = own_settings(stack, web_port=a_port())
     with WorkerProcess(settings, tmp_path, name="first") as first:
         Readiness(settings, first).wait()
         with WorkerProcess(settings, tmp_path, name="second") as second:
@@ -273,7 +271,7 @@ def test_a_worker_for_whom_no_partition_is_left_is_ready_to_take_one(stack, tmp_
     with ExitStack() as workers:
         readiness = []
         for name in ("first", "second", "third"):
-            own = settings.model_copy(update={"web_port": free_port()})
+            own = settings.model_copy(update={"web_port": a_port()})
             worker = workers.enter_context(WorkerProcess(own, tmp_path, name=name))
             readiness.append(Readiness(own, worker))
 
@@ -285,7 +283,7 @@ def test_a_worker_for_whom_no_partition_is_left_is_ready_to_take_one(stack, tmp_
 
 
 def test_the_faust_command_answers_too_and_listens_nowhere_else(stack, tmp_path):
-    settings = own_settings(stack, web_port=free_port())
+    settings = own_settings(stack, web_port=a_port())
     with WorkerProcess(settings, tmp_path, command=(FAUST[:-1])) as worker:
         Readiness(settings, worker).wait()
         assert ask(settings.web_port, "/livez").status == 200

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from players import a_run, watched
+from ports import a_port
 from prometheus_client.parser import text_string_to_metric_families
 from service import HOUR_S, running_service
 from workers import (
@@ -24,7 +25,6 @@ from workers import (
     settled,
 )
 
-from hookpoint.processes import free_port
 from producers.simulator import Audience, AudienceOptions
 
 pytestmark = pytest.mark.integration
@@ -64,7 +64,7 @@ def test_the_faust_command_runs_the_same_worker_and_opens_no_port(stack, tmp_pat
 
 
 def test_metrics_are_served_on_loopback_alone_and_count_what_was_done(stack, tmp_path):
-    port = free_port()
+    port = a_port()
     with running_service(stack, tmp_path, web_port=port) as service:
         began = service.another_time()
         events = watched("measured", "dark", 1, began)

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from ports import a_port
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from config.settings import Settings
 from config.wrong import WrongSettingError
-from hookpoint.processes import free_port
 from streams.worker.flood import Rejects, Totals
 from streams.worker.guard import Guard
 from streams.worker.health import TURN_EVERY_S, Health, Watched
@@ -211,7 +211,7 @@ def ask(url: str, method: str = "GET") -> Answer:
 
 
 def served(**more) -> tuple[AWorker, str]:
-    worker = AWorker(web_port=free_port(), **more)
+    worker = AWorker(web_port=a_port(), **more)
     url = serve(worker.settings, worker.health)
     assert url == f"http://127.0.0.1:{worker.settings.web_port}"
     return worker, url
@@ -354,6 +354,6 @@ def test_where_the_default_port_is_taken_a_free_one_is_said(taken):
 
 
 def test_a_host_that_is_not_ours_is_an_error_that_names_it():
-    worker = AWorker(web_port=free_port(), web_host="192.0.2.1")
+    worker = AWorker(web_port=a_port(), web_host="192.0.2.1")
     with pytest.raises(WrongSettingError, match=r"HOOKPOINT_WEB_HOST 192\.0\.2\.1"):
         serve(worker.settings, worker.health)
