@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from config.settings import Settings
@@ -40,6 +40,19 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
+def handling(
+    handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals
+) -> Iterator[None]:
+    """Have ``handler`` take these signals, and those of before again at the end."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def stop_asked() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set."""
     asked = threading.Event()
@@ -47,12 +60,8 @@ def stop_asked() -> Iterator[threading.Event]:
     def ask(_number: int, _frame: FrameType | None) -> None:
         asked.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(ask, signal.SIGINT, signal.SIGTERM):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def stay(servers: Servers, asked: threading.Event) -> None:

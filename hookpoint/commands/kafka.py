@@ -6,16 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookpoint.commands._servers import fail, log_for_people, look, stay, stop_asked
+from hookpoint.commands._servers import fail, handling, log_for_people, look, stay, stop_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     from hookpoint.apache import ApacheKafka
@@ -132,21 +131,9 @@ def _run(command: Sequence[str], cluster: ApacheKafka) -> int:
         elif number != signal.SIGINT:  # Ctrl-C reaches the whole process group by itself
             process.send_signal(number)
 
-    with _handling(pass_on):
+    with handling(pass_on, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         process = subprocess.Popen(command, env=env)  # noqa: S603  it is the caller's to choose
         for number in early:
             process.send_signal(number)
         code = process.wait()
     return code if code >= 0 else EXIT_SIGNALLED - code
-
-
-@contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have ``handler`` take what asks a process to end."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
