@@ -279,14 +279,23 @@ class Server(ABC):
         self.start()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open, nothing is answered."""
+        """Freeze it (SIGSTOP): connections stay open, nothing is answered from here on."""
         if self._process and self.running:
-            self._process.send_signal(signal.SIGSTOP)
+            freeze(self._process)
 
     def resume(self) -> None:
         """Let it go on after ``pause``."""
         if self._process and self.running:
             self._process.send_signal(signal.SIGCONT)
+
+
+def freeze(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGSTOP and wait until it has taken hold.
+
+    On a busy machine a thread of the process may go on for a while, and still answer somebody.
+    """
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def _spawn(command: list[str], folder: Path, log_file: Path) -> subprocess.Popen[bytes]:

@@ -26,6 +26,7 @@ from pydantic import BaseModel, SecretStr
 
 from config.settings import Settings, TopicNames
 from consumers.feed import Feed, ReaderError
+from hookpoint.processes import freeze
 from hookpoint.topics import ensure_topics
 from producers.lanes import Lane
 from producers.send import BulkSender, partition_of
@@ -187,7 +188,7 @@ class WorkerProcess:
 
     def pause(self) -> None:
         """Freeze it, with all its connections open."""
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def resume(self) -> None:
         """Let it go on."""
