@@ -72,7 +72,7 @@ $(READY): pyproject.toml
 compiled: $(COMPILED)/.ready
 
 # `pip install --target` lays it beside the environment: nothing there is ever out of date unseen.
-$(COMPILED)/.ready: $(READY) setup.py $(shell find config consumers hookpoint producers streams -name '*.py' -o -name '*.lua')
+$(COMPILED)/.ready: $(READY) setup.py $(shell find config consumers hookpoint producers streams -name '*.py' -o -name '*.pyx' -o -name '*.lua')
 	rm -rf build
 	HOOKPOINT_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --target $(COMPILED) .

@@ -66,7 +66,11 @@ class Added(IntEnum):
     REORDERED = 3
 
 
-def _cell(knot: Knot) -> tuple[int, int, float]:
+Cell = tuple[int, int, float]
+"""Quarter of an hour, line of position over time, rate."""
+
+
+def _cell(knot: Knot) -> Cell:
     at_ms, _, _, position_ms, rate, _ = knot  # taking it apart at once is faster than by names
     line = position_ms - (rate or 1.0) * at_ms
     return at_ms // CELL_MS, int(line // LINE_MS), rate
@@ -79,12 +83,16 @@ def _by_seq(knot: Knot) -> tuple[int, Knot]:
 class KnotSet:
     """Knots of one playback, sorted by ``seq`` if every report had one, else by time."""
 
-    __slots__ = ("_cells", "_structural", "knots", "sequenced")
+    __slots__ = ("_cells", "_here", "_structural", "_there", "knots", "sequenced")
 
     def __init__(self, knots: list[Knot] | None = None, *, sequenced: bool = True) -> None:
         self.knots: list[Knot] = knots or []
         self.sequenced = sequenced
-        self._cells: dict[tuple[int, int, float], tuple[Knot, Knot]] = {}
+        self._cells: dict[Cell, list[Knot]] = {}
+        """The first and the last heartbeat of each cell."""
+        self._here: Cell = (0, 0, 0.0)
+        self._there: list[Knot] = []
+        """The cell in which a heartbeat went on last, and what it holds: mostly the next one's."""
         self._structural = 0
         for knot in self.knots:
             if knot.kind == HEARTBEAT:
@@ -105,8 +113,10 @@ class KnotSet:
 
     def add(self, knot: Knot) -> Added:
         """Add one report; the result depends on the set only, not on the order of calls."""
-        if knot.kind == HEARTBEAT and self.glide(knot):
-            return Added.REPLACED_LAST
+        if knot.kind == HEARTBEAT:
+            added = self.go_on(knot)
+            if added is not Added.NOTHING:
+                return added
         if knot.seq < 0 and self.sequenced:
             self.sequenced = False
             if self.knots:
@@ -115,24 +125,36 @@ class KnotSet:
                 return Added.REORDERED
         return self._add(knot)
 
-    def glide(self, knot: Knot) -> bool:
-        """Let a heartbeat take the place of the last one on its line, if that is what it does.
+    def go_on(self, knot: Knot) -> Added:
+        """Let a heartbeat follow the last knot, or take its place if that is what it does.
 
-        Nearly every report of a player that plays is one of these.
+        Nearly every report of a player that plays does one or the other.
+
+        Returns:
+            Which; ``NOTHING``, and nothing is changed, if it does neither or cannot be told so soon.
         """
         knots = self.knots
         if not knots:
-            return False
+            return Added.NOTHING
         last = knots[-1]
         if knot <= last or (self.sequenced and knot.seq <= last.seq):
-            return False
+            return Added.NOTHING
         cell = _cell(knot)
-        held = self._cells.get(cell)
-        if held is None or held[1] is not last or held[0] is last:
-            return False
-        knots[-1] = knot
-        self._cells[cell] = (held[0], knot)
-        return True
+        held: list[Knot] | None = self._there if cell == self._here else self._cells.get(cell)
+        if not held:
+            if len(knots) >= MAX_KNOTS:
+                return Added.NOTHING
+            held = self._cells[cell] = [knot, knot]
+        elif held[1] is last:
+            held[1] = knot
+            if held[0] is not last:
+                knots[-1] = knot
+                return Added.REPLACED_LAST
+        else:
+            return Added.NOTHING
+        self._here, self._there = cell, held
+        knots.append(knot)
+        return Added.APPENDED
 
     def _add(self, knot: Knot) -> Added:
         knots = self.knots
@@ -151,7 +173,7 @@ class KnotSet:
         cell = _cell(knot)
         held = self._cells.get(cell)
         if held is None:
-            self._cells[cell] = (knot, knot)
+            self._cells[cell] = [knot, knot]
             if not in_order:
                 return self._insert(knot)
             self.knots.append(knot)
@@ -184,6 +206,9 @@ class KnotSet:
         self.knots.insert(at, knot)
         return Added.REORDERED
 
-    def _widen(self, cell: tuple[int, int, float], knot: Knot) -> None:
-        first, last = self._cells.get(cell, (knot, knot))
-        self._cells[cell] = (min(first, knot), max(last, knot))
+    def _widen(self, cell: Cell, knot: Knot) -> None:
+        held = self._cells.get(cell)
+        if held is None:
+            self._cells[cell] = [knot, knot]
+        else:
+            held[0], held[1] = min(held[0], knot), max(held[1], knot)

@@ -131,12 +131,18 @@ class Playback:
             self.rebuild(rules)
         return added
 
-    def glide(self, knot: Knot, rules: Rules) -> bool:
-        """``add`` for a heartbeat that only goes on along the line, if it is one."""
-        if not self.knots.glide(knot):
-            return False
-        self._beat(knot, rules)
-        return True
+    def go_on(self, knot: Knot, rules: Rules) -> bool:
+        """``add`` for a heartbeat that comes behind all that is known, if it is one.
+
+        Returns:
+            Whether it was; if not, nothing is changed.
+        """
+        added = self.knots.go_on(knot)
+        if added is Added.REPLACED_LAST:
+            self._beat(knot, rules)
+        elif added is Added.APPENDED:
+            self._step(knot, rules)
+        return added is not Added.NOTHING
 
     def learn(self, facts: Said, at_ms: int) -> bool:
         """Keep the earliest word on each fact; ties go to the smaller value.

@@ -20,17 +20,20 @@ class StreamTime:
         self._moments: list[int] = []
         self._offsets: list[int] = []
 
-    def move(self, at_ms: int, offset: int) -> None:
-        """A record has moved stream time on to ``at_ms``."""
-        self._moments.append(at_ms)
-        self._offsets.append(offset)
-        self.clock_ms = at_ms
+    def end(self, moments: list[int], offsets: list[int], last: int) -> None:
+        """Say which records moved stream time on, and which was the last.
 
-    def end(self, last: int) -> None:
-        """The record at ``last`` was the last; ``before_last_ms`` is stream time before it."""
-        moments = [self._start_ms, *self._moments[-2:]]
-        moved_at_last = self._offsets[-1:] == [last]
-        self.before_last_ms = moments[-2] if moved_at_last else moments[-1]
+        Args:
+            moments: where stream time moved to, in ms, in order.
+            offsets: of the records that moved it there.
+            last: offset of the last record; ``before_last_ms`` is stream time before it.
+        """
+        self._moments, self._offsets = moments, offsets
+        until = len(moments)
+        if until and offsets[-1] == last:
+            until -= 1
+        self.before_last_ms = moments[until - 1] if until else self._start_ms
+        self.clock_ms = moments[-1] if moments else self._start_ms
 
     def passed(self, due_ms: int) -> int:
         """The offset of the record that made stream time reach ``due_ms``.

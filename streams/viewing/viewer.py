@@ -117,7 +117,7 @@ class Viewer(ViewerEffects):
         return True
 
     def _glide(self, playback: Playback, event: Event, clock_ms: int, context: Context) -> bool:
-        """The short way for a heartbeat that only goes on along its line.
+        """The short way for a heartbeat that only goes on where the last report was.
 
         Returns:
             Whether it was one; if not, nothing is changed.
@@ -132,7 +132,9 @@ class Viewer(ViewerEffects):
             return False
         key = playback.episode_key
         episode = self.episodes[key]
-        if len(episode.live) != 1 or not playback.glide(knot, context.rules):
+        if not playback.limit_ms and self._runtime_ms(key, context):
+            return False  # its title has become known
+        if len(episode.live) != 1 or not playback.go_on(knot, context.rules):
             return False
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
         if (

@@ -80,33 +80,41 @@ def decode_slice(
     time = StreamTime(clock_ms, records[0].offset)
     decoded = Decoded(records[0].offset, records[-1].offset, time, source=source, records=records)
     viewers, lateness_ms = decoded.viewers, int(rules.lateness_s * 1000)
-    clock, playback = clock_ms, None
+    clock, playback, behind_ms = clock_ms, None, LIVE_MS
+    moments: list[int] = []
+    offsets: list[int] = []
     for record in records:
-        value = record.value
+        value, stamp_ms, offset = record.value, record.timestamp, record.offset
         try:
             if value is not None and len(value) > max_value_bytes:
                 raise Reject("too_large", "value", f"{len(value)} bytes")
-            event = decode(record.key, value, record.headers, record.timestamp, rules)
-            at_ms = event.knot.at_ms if isinstance(event, Event) else event.at_ms
-            if at_ms < clock - lateness_ms and isinstance(event, Event):
-                raise Reject("too_late", "time", f"{(clock - at_ms) // 1000} s behind the stream")
+            event = decode(record.key, value, record.headers, stamp_ms, rules)
+            if type(event) is Event:
+                viewer, of, knot, _, _ = event
+                at_ms = knot[0]
+                if at_ms < clock - lateness_ms:
+                    late_s = (clock - at_ms) // 1000
+                    raise Reject("too_late", "time", f"{late_s} s behind the stream")
+                if of is not playback:  # decoding gives equal ones one identity
+                    playback = of
+                    decoded.titles.add(of[1])
+                work = viewers.get(viewer)
+                if work is None:
+                    viewers[viewer] = [(offset, clock, event)]
+                else:
+                    work.append((offset, clock, event))
+            else:
+                at_ms = event.at_ms
         except Reject as reject:
             decoded.rejects.append(dead_letter(source, record, reject))
             continue
-        if isinstance(event, Event):
-            if event.playback is not playback:  # decoding gives equal ones one identity
-                playback = event.playback
-                decoded.titles.add(playback[1])
-            work = viewers.get(event.viewer)
-            if work is None:
-                viewers[event.viewer] = [(record.offset, clock, event)]
-            else:
-                work.append((record.offset, clock, event))
         if at_ms > clock:
             clock = at_ms
-            time.move(at_ms, record.offset)
-            decoded.live = record.timestamp - at_ms < LIVE_MS
-    time.end(decoded.last)
+            moments.append(at_ms)
+            offsets.append(offset)
+            behind_ms = stamp_ms - at_ms
+    decoded.live = behind_ms < LIVE_MS
+    time.end(moments, offsets, decoded.last)
     return decoded
 
 

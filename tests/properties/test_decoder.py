@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.contract import decode_carefully
-from streams.decoder import _decode_plain, decode
+from streams.decoder import decode_plain, decode
 from streams.events import TYPES, Event, Reject, Tick
 from streams.rules import Rules
 
@@ -111,7 +111,7 @@ VALID = (
 @example(VALID % (b',"x":' + b"[" * 1023 + b"]" * 1023, b""))
 def test_the_short_way_agrees_with_the_careful_way(value: bytes) -> None:
     for _ in range(2):  # the first time warms what the short way remembers
-        short = _decode_plain(KEY, value, STAMP_MS, RULES)
+        short = decode_plain(KEY, value, STAMP_MS, RULES)
         careful = carefully(value)
         if short is not None:
             assert short == careful
@@ -122,14 +122,14 @@ def test_the_short_way_agrees_with_the_careful_way(value: bytes) -> None:
 def test_the_short_way_is_taken() -> None:
     value = VALID % (b',"season":1,"episode":3,"device":"tv"', b"")
     carefully(value)
-    assert _decode_plain(KEY, value, STAMP_MS, RULES) is not None
+    assert decode_plain(KEY, value, STAMP_MS, RULES) is not None
 
 
 def test_what_is_remembered_lets_no_number_pass_that_no_double_holds() -> None:
     carefully(VALID % (b',"duration_s":2700', b""))
     doubled = VALID % (b',"duration_s":%s,"duration_s":2700' % (b"9" * 400), b"")
     assert isinstance(carefully(doubled), Reject)
-    assert _decode_plain(KEY, doubled, STAMP_MS, RULES) is None
+    assert decode_plain(KEY, doubled, STAMP_MS, RULES) is None
 
 
 @given(st.one_of(near_valid(), st.binary(), st.binary().map(lambda b: b'{"type":' + b)),

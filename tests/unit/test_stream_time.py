@@ -9,9 +9,7 @@ from streams.viewing.stream_time import StreamTime
 
 def a_slice(*moves, start_ms=1000, first=10, last=19):
     time = StreamTime(start_ms, first)
-    for at_ms, offset in moves:
-        time.move(at_ms, offset)
-    time.end(last)
+    time.end([at_ms for at_ms, _ in moves], [offset for _, offset in moves], last)
     return time
 
 
