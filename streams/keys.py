@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
 def tag(name: str) -> str:
@@ -18,8 +19,7 @@ def tag(name: str) -> str:
     return "{" + name + "}"
 
 
-@dataclass(frozen=True, slots=True)
-class ViewerKeys:
+class ViewerKeys(NamedTuple):
     """The four keys that one compare-and-set writes."""
 
     state: str

@@ -131,7 +131,7 @@ class KnotSet:
         Nearly every report of a player that plays does one or the other.
 
         Returns:
-            Which; ``NOTHING``, and nothing is changed, if it does neither or cannot be told so soon.
+            Which; ``NOTHING``, and nothing is changed, if it does neither as far as this can tell.
         """
         knots = self.knots
         if not knots:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
+import msgspec
 
 from streams.viewing.context import season_view
 from streams.viewing.settled import dump_rest, dump_sums
@@ -26,6 +26,9 @@ LEAST_SHARE = 0.005
 of creators and themes."""
 MOST_SHARES = 120
 """Values that are published, the strongest first."""
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Write(NamedTuple):
@@ -50,10 +53,14 @@ class Write(NamedTuple):
     beats: bytes = b""
 
 
+_new = tuple.__new__
+"""Makes a named tuple of a tuple without the detour over its Python-level constructor."""
+
+
 def write_of(viewer: Viewer, context: Context) -> Write:
     """Everything that changed since the last write."""
     first = viewer.version == 0
-    live = rest = sums = None
+    live = rest = sums = taste = None
     beats = b""
     if viewer.live_changed or first:
         live = dump_live(viewer)
@@ -64,19 +71,27 @@ def write_of(viewer: Viewer, context: Context) -> Write:
         rest = viewer.rest = dump_rest(viewer)
     if viewer.taste_changed or first:
         sums = viewer.sums = dump_sums(viewer)
-    return Write(
-        viewer.name,
-        viewer.version,
-        live,
-        rest,
-        sums,
-        dump_out(viewer),
-        taste_fields(viewer, context) if viewer.taste_changed else None,
-        _progress(viewer),
-        [episode_field(key) for key in sorted(viewer.gone_episodes)],
-        _hooked(viewer, context),
-        [season_field(key) for key in sorted(viewer.gone_journeys | _without_state(viewer))],
-        beats,
+        taste = taste_fields(viewer, context) if viewer.taste_changed else None
+    # Most writes are of a heartbeat, and of these most fields are empty.
+    seasons = bool(viewer.changed_journeys or viewer.gone_journeys)
+    return _new(
+        Write,
+        (
+            viewer.name,
+            viewer.version,
+            live,
+            rest,
+            sums,
+            dump_out(viewer),
+            taste,
+            _progress(viewer),
+            [episode_field(key) for key in sorted(viewer.gone_episodes)]
+            if viewer.gone_episodes
+            else [],
+            _hooked(viewer, context) if seasons else {},
+            _hooked_gone(viewer) if seasons else [],
+            beats,
+        ),
     )
 
 
@@ -103,20 +118,22 @@ def _share(share: float) -> str:
 
 def _progress(viewer: Viewer) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
-    for key in sorted(viewer.changed_episodes):
+    changed = viewer.changed_episodes
+    for key in sorted(changed) if len(changed) > 1 else changed:
         episode = viewer.episodes.get(key) or viewer.leaving.get(key)
         if episode is not None:
-            fields[episode_field(key)] = orjson.dumps(
-                [
+            fields[episode_field(key)] = _encode(
+                (
                     _seconds(episode.position_ms),
                     _seconds(episode.coverage_ms()),
                     _seconds(episode.runtime_ms) or None,
-                    bool(episode.completed_ms),
+                    episode.completed_ms > 0,
                     episode.seen_ms // 1000,
-                ]
+                )
             )
-    for season, (episodes, seen_ms) in sorted(viewer.summaries.items()):
-        fields[season_field(season)] = orjson.dumps([episodes, seen_ms // 1000])
+    if viewer.summaries:
+        for season, (episodes, seen_ms) in sorted(viewer.summaries.items()):
+            fields[season_field(season)] = _encode((episodes, seen_ms // 1000))
     return fields
 
 
@@ -125,10 +142,11 @@ def _seconds(ms: int) -> int | float:
     return ms / 1000 if ms % 1000 else ms // 1000
 
 
-def _without_state(viewer: Viewer) -> set[SeasonKey]:
-    """Seasons whose only signal was retracted, or that are watched anew."""
+def _hooked_gone(viewer: Viewer) -> list[str]:
+    """What is forgotten, and seasons whose only signal was retracted or that are watched anew."""
     journeys = viewer.journeys
-    return {k for k in viewer.changed_journeys if k in journeys and not journeys[k].state}
+    stateless = {k for k in viewer.changed_journeys if k in journeys and not journeys[k].state}
+    return [season_field(key) for key in sorted(viewer.gone_journeys | stateless)]
 
 
 def _hooked(viewer: Viewer, context: Context) -> dict[str, bytes]:
@@ -136,15 +154,15 @@ def _hooked(viewer: Viewer, context: Context) -> dict[str, bytes]:
     for key in sorted(viewer.changed_journeys):
         journey = viewer.journeys.get(key)
         if journey is not None and journey.state:
-            fields[season_field(key)] = orjson.dumps(
-                [
+            fields[season_field(key)] = _encode(
+                (
                     journey.state,
                     journey.p,
                     journey.basis,
                     journey.since_ms // 1000,
                     journey.reached,
                     season_view(key, context).of or None,
-                ]
+                )
             )
     return fields
 
@@ -163,4 +181,6 @@ def season_field(key: SeasonKey) -> str:
 
 
 def _escaped(title: str) -> str:
-    return title.replace("%", "%25").replace(":", "%3A")
+    if "%" in title or ":" in title:
+        return title.replace("%", "%25").replace(":", "%3A")
+    return title

@@ -98,16 +98,29 @@ class ViewerState:
         self.beating: dict[PlaybackKey, int] = {}
         """Playbacks that heartbeats have come for, and nothing else since the live part was
         written; and how many of their knots there are as that has them."""
-        self.written()
-
-    def written(self) -> None:
-        """Everything up to here is stored."""
+        # What has changed since the last write, and what of it is not in memory any more.
         self.changed_episodes: set[EpisodeKey] = set()
         self.changed_journeys: set[SeasonKey] = set()
         self.gone_episodes: set[EpisodeKey] = set()
         self.gone_journeys: set[SeasonKey] = set()
         self.leaving: dict[EpisodeKey, Episode] = {}
         self.summaries: dict[SeasonKey, tuple[int, int]] = {}
+        self.taste_changed = self.live_changed = self.rest_changed = self.touched = False
+
+    def written(self) -> None:
+        """Everything up to here is stored."""
+        if self.changed_episodes:
+            self.changed_episodes.clear()
+        if self.changed_journeys:
+            self.changed_journeys.clear()
+        if self.gone_episodes:
+            self.gone_episodes.clear()
+        if self.gone_journeys:
+            self.gone_journeys.clear()
+        if self.leaving:
+            self.leaving.clear()
+        if self.summaries:
+            self.summaries.clear()
         self.taste_changed = False
         self.live_changed = False
         self.rest_changed = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from streams.decoder import decode
-from streams.events import Event, Reject, Work
+from streams.events import Reject, Tick, Work
 from streams.headers import as_json
 from streams.viewing.stream_time import StreamTime
 
@@ -89,7 +89,9 @@ def decode_slice(
             if value is not None and len(value) > max_value_bytes:
                 raise Reject("too_large", "value", f"{len(value)} bytes")
             event = decode(record.key, value, record.headers, stamp_ms, rules)
-            if type(event) is Event:
+            if isinstance(event, Tick):
+                at_ms = event.at_ms
+            else:
                 viewer, of, knot, _, _ = event
                 at_ms = knot[0]
                 if at_ms < clock - lateness_ms:
@@ -103,8 +105,6 @@ def decode_slice(
                     viewers[viewer] = [(offset, clock, event)]
                 else:
                     work.append((offset, clock, event))
-            else:
-                at_ms = event.at_ms
         except Reject as reject:
             decoded.rejects.append(dead_letter(source, record, reject))
             continue

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from streams.viewing.public import Write
 
 STATE_FIELDS = ("version", "live", "rest", "sums", "out", "beats")
+RENEW_EVERY = 16
+"""Writes of nothing but heartbeats after which a viewer's keys are told to live on: minutes, of the
+year or more that they have."""
 REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
 
 
@@ -99,16 +102,19 @@ class RedisStore(RedisClient):
             raise Conflict(f"{len(lost)} viewers were written by somebody else, {lost[0]!r} first")
 
     def _write_command(self, write: Write) -> tuple[Any, ...]:
-        keys = self._keys.viewer(write.viewer)
+        keys, version, progress = self._keys.viewer(write.viewer), write.version, write.progress
+        begin = ("EVALSHA", self._write.sha)
+        told = (version, version + 1, write.out, write.beats)
+        if _is_of_heartbeats(write) and version % RENEW_EVERY:
+            return (*begin, 2, keys.state, keys.progress, *told, *_pairs(progress))
         taste = [] if write.taste is None else _pairs(write.taste)
-        progress, hooked = _pairs(write.progress), _pairs(write.hooked)
+        seen, hooked = _pairs(progress), _pairs(write.hooked)
         return (
-            "EVALSHA", self._write.sha, 4, keys.state, keys.taste, keys.progress, keys.hooked,
-            write.version, write.version + 1, self._ttl,
-            write.live or b"", write.rest or b"", write.sums or b"", write.out, write.beats,
+            *begin, 4, keys.state, keys.progress, keys.taste, keys.hooked, *told, self._ttl,
+            write.live or b"", write.rest or b"", write.sums or b"",
             -1 if write.taste is None else len(taste),
-            len(progress), len(write.progress_gone), len(hooked), len(write.hooked_gone),
-            *taste, *progress, *write.progress_gone, *hooked, *write.hooked_gone,
+            len(seen), len(write.progress_gone), len(hooked), len(write.hooked_gone),
+            *taste, *seen, *write.progress_gone, *hooked, *write.hooked_gone,
         )  # fmt: skip
 
     # -- marks and timers ------------------------------------------------------------------------
@@ -230,6 +236,13 @@ class RedisStore(RedisClient):
                     f"Redis came back older than it was: of {where} it knows {int(step or 0)} of "
                     f"{moved} moves; a new worker will read on from the marks it has"
                 )
+
+
+def _is_of_heartbeats(write: Write) -> bool:
+    return (
+        write.live is None and write.rest is None and write.sums is None and write.taste is None
+        and not (write.progress_gone or write.hooked or write.hooked_gone)
+    )  # fmt: skip
 
 
 def _hold(source: Source, ours: Claim, token: bytes | None) -> None:

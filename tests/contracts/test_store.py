@@ -9,7 +9,7 @@ import pytest
 from contracts.stores import PUBLIC, SOURCE, a_write
 
 from streams.viewing.wire import Stored
-from streams.worker.redis_store import RedisStore
+from streams.worker.redis_store import RENEW_EVERY, RedisStore
 from streams.worker.store import (
     FRESH,
     NO_TIMERS,
@@ -195,6 +195,19 @@ async def test_every_write_puts_the_expiry_off_for_keys_it_does_not_change_too(s
         for kind in ("state", "taste", "progress", "hooked")
     }
     assert min(left.values()) > 100, left
+
+
+async def test_heartbeats_put_the_expiry_off_every_so_many_writes(served):
+    await served.store.write([a_write(hooked={"dark:1": b"{}"})])
+    keys = served.keys.viewer("viewer-7")
+    for name in (keys.state, keys.taste, keys.progress, keys.hooked):
+        served.client.expire(name, 100)
+    beat = {"live": None, "rest": None, "sums": None, "taste": None, "beats": b"[]"}
+    for version in range(1, 1 + RENEW_EVERY):
+        await served.store.write([a_write(version=version, **beat, progress={"dark": b"[1]"})])
+    assert served.hash("progress", "viewer-7")["dark"] == "[1]"
+    left = [served.client.ttl(it) for it in (keys.state, keys.taste, keys.progress, keys.hooked)]
+    assert min(left) > 100, left
 
 
 async def test_two_prefixes_never_see_each_other(served):

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.contract import decode_carefully
-from streams.decoder import decode_plain, decode
+from streams.decoder import decode, decode_plain
 from streams.events import TYPES, Event, Reject, Tick
 from streams.rules import Rules
 
