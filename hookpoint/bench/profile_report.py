@@ -87,7 +87,7 @@ def _beside(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "Redis: processor time, µs per event", _us(profile, span.redis_cpu_s)
     yield "Redis: in Lua scripts, µs per event", _us(profile, span.scripts_s)
     rest_s = max(0.0, span.redis_cpu_s - span.scripts_s)
-    yield "Redis: everything else (protocol, sockets, plain commands)", _us(profile, rest_s)
+    yield "Redis: all else, at least (protocol, sockets, plain commands)", _us(profile, rest_s)
     yield "Redis: in commands, those of the scripts included", _us(profile, span.commands_s)
 
 
