@@ -92,7 +92,7 @@ STACKS = {
             "Lane._decode (streams/worker/lane.py)",
             "decode_slice (streams/worker/decoding.py)",
             "decode (streams/decoder.py)",
-            "_decode_plain (streams/decoder.py)",
+            "decode_plain (streams/decoder.py)",
         ],
         Stage.DECODE,
     ),
