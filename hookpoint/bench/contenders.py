@@ -65,9 +65,7 @@ def hookpoint_round(
             )
             figures = measure(contender, backlog.events + backlog.ticks, told)
             timers_s = marks.timers_done_after(worker.check)
-    rejected = _rejected(settings)
-    if rejected:
-        raise StackError(f"the worker rejected {rejected:,} records of a valid stream")
+    check_rejects(settings)
     # The ticks end each partition, so they are all among what was seen.
     return replace(figures, events=figures.events - backlog.ticks, timers_s=timers_s)
 
@@ -122,6 +120,9 @@ class _Marks:
         )
 
 
-def _rejected(settings: Settings) -> int:
+def check_rejects(settings: Settings) -> None:
+    """Raise ``StackError`` if the worker has rejected anything: what benches send is valid."""
     with closing(Feed(settings, settings.topics.rejects)) as feed:
-        return sum(1 for _ in feed.whats_there())
+        rejected = sum(1 for _ in feed.whats_there())
+    if rejected:
+        raise StackError(f"the worker rejected {rejected:,} records of a valid stream")

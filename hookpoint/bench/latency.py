@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import psutil
 
 from config.settings import Settings
@@ -22,14 +18,15 @@ from hookpoint.bench.facts import facts
 from hookpoint.bench.latency_capacity import PROBES_PER_S, STEPS, TRY_S, attempt, sustained
 from hookpoint.bench.latency_load import TITLES
 from hookpoint.bench.latency_probes import FACTS, TITLE, probe_name
+from hookpoint.bench.latency_sender import running_sender
 from hookpoint.bench.latency_watch import KafkaWatch, RedisWatch
 from hookpoint.bench.leftovers import remove_topics
 from hookpoint.bench.marks import Marks
 from hookpoint.bench.quantiles import Spread, latencies, spread
 from hookpoint.bench.scale_work import Watch
 from hookpoint.bench.tidy import remove_keys
-from hookpoint.demo.worker import environment, own_names, running_worker
-from hookpoint.processes import StackError, undisturbed
+from hookpoint.demo.worker import own_names, running_worker
+from hookpoint.processes import StackError
 from hookpoint.stack import running_stack
 from hookpoint.topics import ensure_topics
 
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from hookpoint.bench.latency_sender import Sender
     from hookpoint.bench.scale_work import Work
     from hookpoint.demo.worker import RunningWorker
 
@@ -121,7 +119,8 @@ def run_latency(options: LatencyOptions, console: Console) -> LatencyResult:
         try:
             ensure_topics(settings)
             know_titles(settings, [*titles, FACTS])
-            with closing(connect(settings)) as client, _load(settings, options) as load:
+            crowd = CrowdOptions(options.viewers, options.viewers, options.seed)
+            with closing(connect(settings)) as client, running_sender(settings, crowd) as load:
                 return _Bench(settings, options, console, client, load).run()
         finally:
             if "kafka_bootstrap" in Settings().model_fields_set:
@@ -140,53 +139,6 @@ def _viewers(options: LatencyOptions) -> Iterator[str]:
     yield from map(probe_name, range(tried + int(each + 2) * len(options.shares)))
 
 
-class _LoadProcess:
-    """The sender, spoken to by lines of JSON."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def begin(self, **command: Any) -> None:
-        """Tell it what to do."""
-        if self._process.stdin is None:
-            raise AssertionError("the sender has an input")
-        self._process.stdin.write(orjson.dumps(command) + b"\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> dict[str, Any]:
-        """Wait for what it says.
-
-        Raises:
-            StackError: it has ended.
-        """
-        line = self._process.stdout.readline() if self._process.stdout else b""
-        if not line:
-            raise StackError("the sender ended; its error is above")
-        said: dict[str, Any] = orjson.loads(line)
-        return said
-
-
-@contextmanager
-def _load(settings: Settings, options: LatencyOptions) -> Iterator[_LoadProcess]:
-    crowd = asdict(CrowdOptions(options.viewers, options.viewers, options.seed))
-    command = [sys.executable, "-m", "hookpoint.bench.latency_load", orjson.dumps(crowd).decode()]
-    with ExitStack() as running:
-        with undisturbed():
-            process = running.enter_context(
-                subprocess.Popen(  # noqa: S603 - our own program, no input from outside
-                    command,
-                    env=os.environ | environment(settings),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    start_new_session=True,
-                )
-            )
-            running.callback(process.terminate)
-        load = _LoadProcess(process)
-        load.answer()
-        yield load
-
-
 class _Bench:
     def __init__(
         self,
@@ -194,7 +146,7 @@ class _Bench:
         options: LatencyOptions,
         console: Console,
         client: Any,
-        load: _LoadProcess,
+        load: Sender,
     ) -> None:
         self._settings = settings
         self._options = options

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
+
+from hookpoint.bench.drawing import save_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from hookpoint.bench.latency import LatencyResult, LoadPoint
     from hookpoint.bench.quantiles import Spread
 
-WIDTH = 110
 BAR_WIDTH = 60
 LEAST_MS, MOST_MS = 1.0, 10_000.0
 COLUMNS = ("load", "events/s", "from the event to", "p50 ms", "p90 ms", "p99 ms", "max ms", "n")
@@ -122,11 +120,7 @@ def as_json(result: LatencyResult) -> dict[str, Any]:
 
 def save_picture(result: LatencyResult, target: Path) -> None:
     """Latency against load as an SVG; lengths are logarithmic."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(Group(*_bars(result)))
-    drawn = console.export_svg(title="hookpoint bench latency")
-    # Rich links fonts from the web; any monospaced font will do.
-    target.write_text(re.sub(r"@font-face\s*{[^}]*}", "", drawn), encoding="utf-8")
+    save_svg(target, "hookpoint bench latency", _bars(result))
 
 
 def _bars(result: LatencyResult) -> Iterator[Text]:

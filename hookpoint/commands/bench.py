@@ -9,6 +9,7 @@ import typer
 
 from hookpoint.commands._benching import EXIT_FAILED, measured
 from hookpoint.commands.bench_latency import latency
+from hookpoint.commands.bench_profile import profile
 from hookpoint.commands.bench_scale import scale
 from hookpoint.commands.bench_titles import titles
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to ``app``."""
     app.add_typer(bench_app, name="bench")
     bench_app.command()(latency)
+    bench_app.command()(profile)
     bench_app.command()(scale)
     bench_app.command()(titles)
 
