@@ -58,7 +58,6 @@ class Episode:
         "floor",
         "key",
         "live",
-        "live_covered",
         "old",
         "opened_ms",
         "position_ms",
@@ -95,8 +94,6 @@ class Episode:
         self.steady = (1, 0)
         self.covered = 0
         """Coverage when it was last looked at, in ms."""
-        self.live_covered = -1
-        """Of that, what the only live playback covers; -1 if there was another number of them."""
 
     # -- how much ------------------------------------------------------------------------------
     def coverage_ms(self) -> int:
@@ -129,7 +126,8 @@ class Episode:
         """Bring started, watched and completed up to date; whether any of them changed."""
         covered, runtime = self.coverage_ms(), self.runtime_ms
         self.covered = covered
-        self.live_covered = self.live[0].coverage_ms() if len(self.live) == 1 else -1
+        for playback in self.live:
+            playback.counted = playback.coverage_ms()
         low, high = self.steady
         if low <= covered < high:
             return False
@@ -144,15 +142,19 @@ class Episode:
         self._steady_around(covered, rules)
         return before != (self.started_ms, self.watched_ms, self.completed_ms)
 
-    def is_steady(self, live_covered: int) -> bool:
+    def is_steady(self) -> bool:
         """Whether no threshold can have been crossed since ``cross`` looked.
 
-        Args:
-            live_covered: what the only live playback covers by now, in ms; all else is as it was.
+        The whole has grown by no more than its live playbacks have, and all else is as it was.
         """
-        grown = live_covered - self.live_covered
+        grown = 0
+        for playback in self.live:
+            more = playback.coverage_ms() - playback.counted
+            if playback.counted < 0 or more < 0:
+                return False
+            grown += more
         low, high = self.steady
-        return self.live_covered >= 0 and grown >= 0 and low <= self.covered + grown < high
+        return low <= self.covered and self.covered + grown < high
 
     def _steady_around(self, covered: int, rules: Rules) -> None:
         """Note between which thresholds coverage lies: until it leaves them, nothing can change."""

@@ -30,8 +30,19 @@ FIGURES_BEFORE_AUTOPLAY = 11
 _encode = msgspec.json.Encoder().encode
 
 
-def playback_form(playback: Playback) -> tuple[Any, ...]:
-    """A ``PlaybackForm`` to write."""
+def playback_form(playback: Playback) -> Any:
+    """A ``PlaybackForm`` to write; of one that is closed, mostly the bytes of the last time."""
+    if not playback.closed:
+        return _playback_form(playback)
+    of = (
+        playback.limit_ms, playback.bare, playback.next_ms, playback.revision, playback.streak,
+    )  # fmt: skip
+    if playback.raw is None or playback.raw_of != of:
+        playback.raw, playback.raw_of = msgspec.Raw(_encode(_playback_form(playback))), of
+    return playback.raw
+
+
+def _playback_form(playback: Playback) -> tuple[Any, ...]:
     if playback.head is None:
         head = (*playback.key, playback.session_id, playback.facts)
         playback.head = msgspec.Raw(_encode(head))

@@ -65,6 +65,7 @@ class Playback:
         "bare",
         "closed",
         "completed_event",
+        "counted",
         "cover",
         "covered",
         "cursor",
@@ -78,6 +79,8 @@ class Playback:
         "limit_ms",
         "next_ms",
         "played",
+        "raw",
+        "raw_of",
         "revision",
         "sent",
         "session_id",
@@ -96,16 +99,23 @@ class Playback:
         self.facts: dict[str, tuple[int, Any]] = {}
         self.head: Any = None
         """Key, session and facts as they were last written, for as long as no fact is learnt."""
+        self.raw: Any = None
+        """How it was last written while it was closed, for as long as no report of it comes ..."""
+        self.raw_of: tuple[Any, ...] = ()
+        """... and what else it was written of."""
         self.bare = True
         self.next_ms = 0
         self.closed = False
         self.revision = 0
         self.sent: list[Any] | None = None
         self.streak = 0
+        self.counted = -1
+        """What it covered when its episode was last looked at, in ms; -1 if it was not there."""
         self.told: tuple[tuple[tuple[str, Any], ...], int] | None = None
         self._reset()
 
     def _reset(self) -> None:
+        self.raw = None
         self.cover: iv.Intervals = []
         self.played: iv.Intervals = []
         self.covered = 0
@@ -158,7 +168,7 @@ class Playback:
             known = self.facts.get(name)
             if known is None or (at_ms, value) < known:
                 self.facts[name] = (at_ms, value)
-                self.head, learnt = None, True
+                self.head, self.raw, learnt = None, None, True
         return learnt
 
     def fact(self, name: str) -> Any:
@@ -179,6 +189,7 @@ class Playback:
 
     def _step(self, knot: Knot, rules: Rules) -> None:
         before = self._before = self.cursor
+        self.raw = None
         if self.tail is not None:
             self._commit(self.tail)
             self.tail = None
@@ -198,7 +209,7 @@ class Playback:
     def _beat(self, knot: Knot, rules: Rules) -> None:
         """A heartbeat takes the place of the one before it on the same line."""
         before = self._before
-        self.cursor, self.tail = before, None
+        self.cursor, self.tail, self.raw = before, None, None
         at, _, _, position, rate, _ = knot
         if before is None or before.ended or at < before.last_ms:
             self._step(knot, rules)

@@ -138,6 +138,8 @@ class ViewerState:
         self.away_due_ms = min([fades_ms(episode, rules) for episode in settled], default=NEVER)
         self.begun = tuple({key[0] for key in self.journeys})
         seasons = {key[1:3] for key in self.playbacks}
+        for playback in self.playbacks.values():
+            playback.raw = None
         self.episodes = {key: it for key, it in self.episodes.items() if it.live}
         self.journeys = {
             key: it for key, it in self.journeys.items() if key in seasons or it.state in RESTLESS

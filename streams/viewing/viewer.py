@@ -134,12 +134,14 @@ class Viewer(ViewerEffects):
         episode = self.episodes[key]
         if not playback.limit_ms and self._runtime_ms(key, context):
             return False  # its title has become known
-        if len(episode.live) != 1 or not playback.go_on(knot, context.rules):
+        if len(episode.live) > 1 and at_ms <= episode.seen_ms:
+            return False  # another playback of it may have been the last to report
+        if not playback.go_on(knot, context.rules):
             return False
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
         if (
             journey is None
-            or not episode.is_steady(playback.coverage_ms())
+            or not episode.is_steady()
             or stirs(journey, at_ms)
         ):
             if self._follow(playback, at_ms, clock_ms, context, HEARTBEAT):
