@@ -9,18 +9,19 @@ docs/adr/0021.
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+from isal import isal_zlib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PACKED = b"z"
 """First byte of a packed part; JSON of a list begins with a bracket."""
-LEVEL = 6
+LEVEL = 1
+"""Of ISA-L's four: a quarter of the time that zlib takes, for a few bytes more (docs/adr/0029)."""
 WINDOW_BITS, MEMORY_LEVEL = -13, 7
 """Without header and checksum, which take 6 bytes, and small: 8 KiB hold any usual part."""
 DOUBLE_BYTES = 8
@@ -74,6 +75,7 @@ class Unreadable(ValueError):
 
 
 _encode = msgspec.json.Encoder().encode
+_IsalError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # a class, not one of it
 
 
 def plain(items: Any) -> bytes:
@@ -86,8 +88,13 @@ def pack(items: Any, numbers: Sequence[float] | None = None) -> bytes:
     body = _encode(items)
     if numbers is not None:
         body += b"\n" + struct.pack(f"<{len(numbers)}d", *numbers)  # JSON has no line feed
-    deflate = zlib.compressobj(
-        LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY_LEVEL, zlib.Z_DEFAULT_STRATEGY, DICTIONARY
+    deflate = isal_zlib.compressobj(
+        LEVEL,
+        isal_zlib.DEFLATED,
+        WINDOW_BITS,
+        MEMORY_LEVEL,
+        isal_zlib.Z_DEFAULT_STRATEGY,
+        DICTIONARY,
     )
     return PACKED + deflate.compress(body) + deflate.flush()
 
@@ -115,10 +122,10 @@ def inflated(part: bytes) -> bytes:
     """
     if part[:1] != PACKED:
         return part
-    inflate = zlib.decompressobj(WINDOW_BITS, DICTIONARY)
+    inflate = isal_zlib.decompressobj(WINDOW_BITS, DICTIONARY)
     try:
         body = inflate.decompress(part[1:])
-    except zlib.error as error:
+    except _IsalError as error:
         raise Unreadable(str(error)) from error
     if not inflate.eof or inflate.unused_data:
         raise Unreadable("the part has no end, or goes on behind it")
