@@ -14,7 +14,9 @@ from streams.worker.transport import Transport
 if TYPE_CHECKING:
     from config.settings import Settings
 
-FETCH_BYTES = 1024 * 1024
+FETCH_BYTES = 2 * 1024 * 1024
+"""Of one partition in one fetch. A slice of a backlog is what a fetch brings; in a longer one, more
+events of a viewer go into one write."""
 
 
 class NoTables(TableManager):
