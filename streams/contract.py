@@ -206,7 +206,7 @@ def _playback(data: dict[str, Any]) -> PlaybackKey:
     for name, number in (("season", season), ("episode", episode)):
         if type(number) is not int or not 1 <= number < MAX_ORDINAL:
             raise Reject("field", name, _wrong(number, "a whole number from 1"))
-    key: PlaybackKey = said  # type: ignore[assignment]  # checked field by field just above
+    key: PlaybackKey = said
     _remember(PLAYBACKS, said, key)
     return key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.viewing.journey import View
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.catalogue import Catalogue
     from streams.rules import Rules
 
-SeasonKey = tuple[str, int]
+SeasonKey = tuple[Any, ...]
 """title id, season."""
 
 

@@ -8,7 +8,7 @@ playbacks of the viewing under way (``view``), and earlier viewings (``old``).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.audience.records import Seat
 from streams.viewing import intervals as iv
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.rules import Rules
     from streams.viewing.playback import Playback, PlaybackKey
 
-EpisodeKey = tuple[str, int, int]
+EpisodeKey = tuple[Any, ...]
 """title id, season, episode (0, 0 for a film)."""
 
 
@@ -143,7 +143,11 @@ class Episode:
         return before != (self.started_ms, self.watched_ms, self.completed_ms)
 
     def is_steady(self) -> bool:
-        """Whether no threshold can have been crossed since ``cross`` looked.
+        """Whether no threshold can have been crossed since ``cross`` looked."""
+        return self.room_ms() > 0
+
+    def room_ms(self) -> int:
+        """How much more may be covered, in ms, until a threshold might be crossed; 0 if it may be.
 
         The whole has grown by no more than its live playbacks have, and all else is as it was.
         """
@@ -151,10 +155,10 @@ class Episode:
         for playback in self.live:
             more = playback.coverage_ms() - playback.counted
             if playback.counted < 0 or more < 0:
-                return False
+                return 0
             grown += more
         low, high = self.steady
-        return low <= self.covered and self.covered + grown < high
+        return max(0, high - self.covered - grown) if low <= self.covered else 0
 
     def _steady_around(self, covered: int, rules: Rules) -> None:
         """Note between which thresholds coverage lies: until it leaves them, nothing can change."""

@@ -156,6 +156,11 @@ class KnotSet:
         knots.append(knot)
         return Added.APPENDED
 
+    def is_on_line(self) -> bool:
+        """Whether a heartbeat that goes on along the last one's line takes its place."""
+        there = self._there
+        return bool(there) and there[1] is self.knots[-1] and there[0] is not there[1]
+
     def _add(self, knot: Knot) -> Added:
         knots = self.knots
         in_order = not knots or (

@@ -24,8 +24,10 @@ ACTS = frozenset({K_PAUSE, K_SEEK, K_RATE})
 
 Said = tuple[tuple[str, Any], ...]
 """Facts that a report tells, by name."""
-PlaybackKey = tuple[str, str, int, int]
-"""playback id, title id, season, episode (0, 0 for a film)."""
+PlaybackKey = tuple[Any, ...]
+"""playback id, title id, season, episode (0, 0 for a film). Of any length for the types alone: what
+has a set number of fields is taken apart and put together again wherever compiled code touches it.
+"""
 
 
 Stretch = tuple[int, int, int, int]
@@ -153,6 +155,16 @@ class Playback:
         elif added is Added.APPENDED:
             self._step(knot, rules)
         return added is not Added.NOTHING
+
+    def before(self) -> Cursor | None:
+        """Where the walk stood before the last knot; None if a heartbeat there is none like others.
+
+        What a heartbeat in that knot's place is credited depends on nothing else.
+        """
+        before, now = self._before, self.cursor
+        if before is None or now is None or before.ended or now.at_ms < before.last_ms:
+            return None
+        return before
 
     def learn(self, facts: Said, at_ms: int) -> bool:
         """Keep the earliest word on each fact; ties go to the smaller value.

@@ -46,6 +46,7 @@ class ViewerState:
         "due_ms",
         "episodes",
         "films",
+        "gliding",
         "gone_episodes",
         "gone_journeys",
         "journeys",
@@ -91,6 +92,8 @@ class ViewerState:
         self.due_ms = 0
         self.known_ms = 0
         self._source, self._offset, self._due_ms, self._index = "", 0, 0, 0
+        self.gliding: Playback | None = None
+        """Whose heartbeat the last record was, if it did no more than go on."""
         self.rest = self.sums = b""
         self.away = self.taste_away = False
         self.away_due_ms = NEVER

@@ -25,6 +25,7 @@ from streams.viewing.episode import Episode, EpisodeKey
 from streams.viewing.journey import Journey
 from streams.viewing.knots import HEARTBEAT, Added, Kind
 from streams.viewing.playback import ACTS, ENDS, Playback, Said
+from streams.viewing.runs import end_of_run
 from streams.viewing.sittings import count_streaks, impute, reported
 from streams.viewing.telling import in_film, in_season, take_seat
 from streams.viewing.timers import (
@@ -69,13 +70,21 @@ class Viewer(ViewerEffects):
         Returns:
             How many were new, and how many were refused.
         """
-        applied = refused = 0
-        for offset, clock_ms, event in works:
+        applied = refused = index = 0
+        while index < len(works):
+            offset, clock_ms, event = works[index]
             try:
                 applied += self.absorb(source, offset, clock_ms, event, context)
             except Reject as reject:
                 self.outbox.append(refusal(source, offset, reject))
                 refused += 1
+            index += 1
+            playback = self.gliding
+            if playback is not None and index < len(works):
+                room_ms = self.episodes[playback.episode_key].room_ms()
+                last = end_of_run(works, index - 1, playback, room_ms, self.due_ms, context.rules)
+                if last > index:
+                    applied, index = applied + last - index, last
         return applied, refused
 
     def absorb(
@@ -96,6 +105,7 @@ class Viewer(ViewerEffects):
         Raises:
             Reject: the playback has reported more acts than any player would.
         """
+        self.gliding = None
         # From this record on the source's index has all timers, wherever a slice ends.
         known_ms, self.known_ms = self.known_ms, 0
         mark = self.marks.get(source, -1)
@@ -139,11 +149,7 @@ class Viewer(ViewerEffects):
         if not playback.go_on(knot, context.rules):
             return False
         journey = self.journeys.get((key[0], key[1])) if key[1] else NO_JOURNEY
-        if (
-            journey is None
-            or not episode.is_steady()
-            or stirs(journey, at_ms)
-        ):
+        if journey is None or not episode.is_steady() or stirs(journey, at_ms):
             if self._follow(playback, at_ms, clock_ms, context, HEARTBEAT):
                 self.live_changed = True
             else:
@@ -152,6 +158,7 @@ class Viewer(ViewerEffects):
         self.changed_episodes.add(key)
         self._note_beat(playback)
         self._move(playback, at_ms, episode, None if journey is NO_JOURNEY else journey)
+        self.gliding = playback
         return True
 
     def _note_beat(self, playback: Playback) -> None:
