@@ -157,9 +157,13 @@ class KnotSet:
         return Added.APPENDED
 
     def is_on_line(self) -> bool:
-        """Whether a heartbeat that goes on along the last one's line takes its place."""
+        """Whether the last knot is a heartbeat, behind which another went on last."""
         there = self._there
-        return bool(there) and there[1] is self.knots[-1] and there[0] is not there[1]
+        return bool(there) and there[1] is self.knots[-1]
+
+    def begins_line(self) -> bool:
+        """Whether that heartbeat is the first of its line, and so will stay beside the next."""
+        return self._there[0] is self._there[1]
 
     def _add(self, knot: Knot) -> Added:
         knots = self.knots

@@ -156,15 +156,19 @@ class Playback:
             self._step(knot, rules)
         return added is not Added.NOTHING
 
-    def before(self) -> Cursor | None:
-        """Where the walk stood before the last knot; None if a heartbeat there is none like others.
+    def line_from(self) -> Cursor | None:
+        """From where heartbeats are credited that go on along the last one's line.
 
-        What a heartbeat in that knot's place is credited depends on nothing else.
+        None if the last report is no such heartbeat, or if more has to be known.
         """
-        before, now = self._before, self.cursor
-        if before is None or now is None or before.ended or now.at_ms < before.last_ms:
+        if not self.knots.is_on_line():
             return None
-        return before
+        since, now = self._before, self.cursor
+        if self.knots.begins_line():
+            since = now
+        if since is None or now is None or since.ended or now.at_ms < since.last_ms:
+            return None
+        return since
 
     def learn(self, facts: Said, at_ms: int) -> bool:
         """Keep the earliest word on each fact; ties go to the smaller value.

@@ -1,6 +1,6 @@
 """Heartbeats in a row of which only the last one says anything.
 
-Each heartbeat along one line takes the place of the one before it (``knots``). So where several of
+Of the heartbeats along one line the first and the last are kept (``knots``). So where several of
 them wait to be applied, and nothing else happens in between, applying the last one alone leaves the
 same state. A backlog is mostly made of these.
 """
@@ -38,8 +38,8 @@ def end_of_run(  # noqa: PLR0913, PLR0917 - what heartbeats may meet
     Returns:
         Index of the last of them; ``at`` if there is none.
     """
-    before, knots = playback.before(), playback.knots
-    if before is None or not knots.is_on_line():
+    before = playback.line_from()
+    if before is None:
         return at
     _, key, knot, _, facts = works[at][2]
     at_ms, seq, _, position_ms, rate, _ = knot
@@ -49,7 +49,7 @@ def end_of_run(  # noqa: PLR0913, PLR0917 - what heartbeats may meet
     beyond, until_ms = line + LINE_MS, position_ms + room_ms
     slack_ms = rules.seek_slack_s * 1000
     since_ms, start_ms, played_at, playing, _, _, _, _ = before
-    sequenced, end, count = knots.sequenced, at, len(works)
+    sequenced, end, count = playback.knots.sequenced, at, len(works)
     for index in range(at + 1, count):
         _, clock_ms, event = works[index]
         _, of, knot, _, said = event  # taking it apart at once is faster than by names
