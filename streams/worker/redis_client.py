@@ -74,6 +74,11 @@ class RedisClient:
         """Called then: what is in memory may be newer than what the server has."""
         self._run_ids: dict[tuple[Any, ...], set[bytes]] = {}
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether keys are spread over several servers, so that a call takes those of one slot."""
+        return isinstance(self._redis, RedisCluster)
+
     def _connect(self, settings: Settings) -> Redis | RedisCluster:
         url = settings.redis_url.get_secret_value()
         arguments: dict[str, Any] = {
@@ -129,16 +134,20 @@ class RedisClient:
 
     # -- asking ----------------------------------------------------------------------------------
     async def run(
-        self, script: Script, commands: Sequence[tuple[Any, ...]], told: tuple[str, ...] = ()
+        self,
+        scripts: Script | Sequence[Script],
+        commands: Sequence[tuple[Any, ...]],
+        told: tuple[str, ...] = (),
     ) -> list[Any]:
-        """Run one script many times; load it where a server does not know it (yet or any more).
+        """Run scripts many times; load them where a server does not know them (yet or any more).
 
         Errors that begin with one of the words ``told`` are answers.
         """
         answers = await self.ask(commands, told=told)
         unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
-            await self._load_script(script)
+            for script in [scripts] if isinstance(scripts, Script) else scripts:
+                await self._load_script(script)
             again = await self.ask([commands[i] for i in unknown], told=told)
             for i, answer in zip(unknown, again, strict=True):
                 answers[i] = answer

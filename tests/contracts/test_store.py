@@ -38,6 +38,31 @@ async def test_a_write_on_the_version_held_is_stored_and_counts_it_up(held):
     ]
 
 
+BEAT = {"live": None, "rest": None, "sums": None, "taste": None, "beats": b"[]"}
+
+
+async def test_of_heartbeats_written_together_only_what_was_overtaken_is_refused(held):
+    names = [f"v{number}" for number in range(250)]
+    await held.store.write([a_write(name) for name in names])
+    overtaken = {"v7", "v100", "v249"}
+    await held.store.write([a_write(name, version=1, live=b"other") for name in overtaken])
+
+    news = [a_write(name, version=1, **BEAT, progress={"dark": name.encode()}) for name in names]
+    mixed = [*news, a_write("new")]
+    with pytest.raises(Conflict) as refusal:
+        await held.store.write(mixed)
+
+    assert any(name in str(refusal.value) for name in overtaken)
+    found = await held.store.load([*names, "new"])
+    assert found.pop().version == 1
+    for name, state in zip(names, found, strict=True):
+        assert state.version == 2
+        assert (state.live, state.beats) == (
+            (b"other", b"") if name in overtaken else (b"live-0", b"[]")
+        )
+        assert held.hash("progress", name).get("dark") == (None if name in overtaken else name)
+
+
 async def test_states_come_back_in_the_order_asked_for(held):
     await held.store.write([a_write("a", live=b"A"), a_write("b", live=b"B")])
     found = await held.store.load(["b", "nobody", "a"])
@@ -202,9 +227,8 @@ async def test_heartbeats_put_the_expiry_off_every_so_many_writes(served):
     keys = served.keys.viewer("viewer-7")
     for name in (keys.state, keys.taste, keys.progress, keys.hooked):
         served.client.expire(name, 100)
-    beat = {"live": None, "rest": None, "sums": None, "taste": None, "beats": b"[]"}
     for version in range(1, 1 + RENEW_EVERY):
-        await served.store.write([a_write(version=version, **beat, progress={"dark": b"[1]"})])
+        await served.store.write([a_write(version=version, **BEAT, progress={"dark": b"[1]"})])
     assert served.hash("progress", "viewer-7")["dark"] == "[1]"
     left = [served.client.ttl(it) for it in (keys.state, keys.taste, keys.progress, keys.hooked)]
     assert min(left) > 100, left
