@@ -100,20 +100,29 @@ def taste_fields(viewer: Viewer, context: Context) -> dict[str, str]:
     prior, weight = context.catalogue.prior, context.rules.taste_prior
     lasting = shares(viewer.taste.lasting.current(), prior, weight)
     now = shares(viewer.taste.now.current(), prior, weight)
-    both = {name: (lasting.get(name, 0.0), now.get(name, 0.0)) for name in lasting | now}
+    both = {name: (share, now.get(name, 0.0)) for name, share in lasting.items()}
+    for name, share in now.items():
+        if name not in both:
+            both[name] = (0.0, share)
     names = [name for name, pair in both.items() if max(pair) >= LEAST_SHARE]
     if len(names) > MOST_SHARES:
         names = sorted(names, key=lambda name: (-max(both[name]), name))[:MOST_SHARES]
-    fields = {name: f"{_share(both[name][0])} {_share(both[name][1])}" for name in names}
+    fields: dict[str, str] = {}
+    for name in names:
+        share, of_now = both[name]
+        fields[name] = f"{_share(share)} {_share(of_now)}"
     fields["watched_s"] = f"{viewer.watched_ms / 1000:.0f}"
     fields["updated_at"] = str(viewer.taste_ms // 1000)
     return fields
 
 
+STEPS = 10_000
+TEXTS = ["0", *(f"{step / STEPS:.4f}".strip("0") for step in range(1, STEPS)), "1"]
+"""Shares to four digits, without a zero that says nothing; a profile has a hundred of them."""
+
+
 def _share(share: float) -> str:
-    """Four digits, and no zero that says nothing."""
-    text = f"{share:.4f}"
-    return text.strip("0") if "0.0000" < text < "1" else text[0]
+    return TEXTS[round(share * STEPS)]
 
 
 def _progress(viewer: Viewer) -> dict[str, bytes]:

@@ -140,13 +140,29 @@ def shares(
         A share for every value in ``sums``; the shares of one facet add up to at most 1.
     """
     totals: dict[str, float] = {}
+    of: list[tuple[str, float, str]] = []
     for name, amount in sums.items():
-        key = facet(name)
+        key = FACETS.get(name)
+        if key is None:
+            key = _remembered_facet(name)
         totals[key] = totals.get(key, 0.0) + amount
+        of.append((name, amount, key))
     return {
-        name: (amount + weight * prior.get(name, 0.0)) / (totals[facet(name)] + weight)
-        for name, amount in sums.items()
+        name: (amount + weight * prior.get(name, 0.0)) / (totals[key] + weight)
+        for name, amount, key in of
     }
+
+
+FACETS: dict[str, str] = {}
+"""Facets of the values that have been met: as many as catalogues have, and looked up a lot."""
+FACETS_KEPT = 100_000
+
+
+def _remembered_facet(name: str) -> str:
+    if len(FACETS) >= FACETS_KEPT:
+        FACETS.clear()
+    FACETS[name] = found = facet(name)
+    return found
 
 
 def viewing_value(
