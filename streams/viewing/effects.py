@@ -11,8 +11,6 @@ from streams.viewing.state import ViewerState
 from streams.viewing.telling import Standing, in_season, progress, take_seat
 from streams.viewing.timers import NEVER
 
-UNMOVED = frozenset({"", "hooked"})
-"""States of a journey that an event which crosses no threshold leaves alone."""
 NOWHERE = Seat()
 
 
@@ -94,8 +92,11 @@ class ViewerEffects(ViewerState):
 
 
 def stirs(journey: Journey, at_ms: int) -> bool:
-    """Whether an event that crosses no threshold may still change what a journey has said."""
-    return journey.state not in UNMOVED or at_ms <= journey.since_ms
+    """Whether an event that crosses no threshold may still change what a journey has said.
+
+    Only one that should have come before the last word was said: it may say that nobody was idle.
+    """
+    return at_ms <= journey.since_ms
 
 
 def _with_hour(facets: tuple[tuple[str, float], ...], credit: Credit) -> list[tuple[str, float]]:
