@@ -13,6 +13,7 @@ import orjson
 from one_partition import records_of, run, world
 
 from producers.simulator import AudienceOptions
+from streams.decoder import decode_shortly
 from streams.worker.core import CORE
 
 
@@ -29,7 +30,8 @@ def main() -> None:
     public = [sorted(it.items()) for it in (kept.taste, kept.progress, kept.hooked)]
     digests = [sha256(repr(it).encode()).hexdigest() for it in (notebook.said, states, public)]
     topics = sorted({topic for _, topic, _, _ in notebook.said})
-    found = {"core": CORE, "said": len(notebook.said), "topics": topics, "digests": digests}
+    core = (CORE, decode_shortly.__module__)
+    found = {"core": core, "said": len(notebook.said), "topics": topics, "digests": digests}
     sys.stdout.buffer.write(orjson.dumps(found))
 
 
