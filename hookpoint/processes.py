@@ -17,7 +17,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tenacity import (
@@ -295,7 +295,9 @@ def freeze(process: subprocess.Popen[bytes]) -> None:
     On a busy machine a thread of the process may go on for a while, and still answer somebody.
     """
     process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    if sys.platform == "linux":
+        with suppress(ChildProcessError):  # it has ended, and somebody has noticed
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def _spawn(command: list[str], folder: Path, log_file: Path) -> subprocess.Popen[bytes]:

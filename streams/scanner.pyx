@@ -24,7 +24,11 @@ cdef extern from *:
     """
     /* What tuple.__new__ does for a subclass, without a tuple to copy from. */
     static inline PyObject *new_tuple(PyObject *type, Py_ssize_t size) {
-        return ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, size);
+        PyObject *made = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, size);
+    #if PY_VERSION_HEX >= 0x030E0000
+        if (made != NULL) ((PyTupleObject *)made)->ob_hash = -1;  /* not worked out yet */
+    #endif
+        return made;
     }
     """
     object new_tuple(object cls, Py_ssize_t size)
@@ -107,6 +111,15 @@ cdef inline bint is_ascii(Token *token) noexcept nogil:
     return True
 
 
+cdef inline bint is_text(Token *token) noexcept nogil:
+    """Whether there is nothing in it that JSON would have escaped."""
+    cdef Py_ssize_t i
+    for i in range(token.size):
+        if token.at[i] < 0x20:
+            return False
+    return True
+
+
 cdef inline Text scalar(Text at, Text end, Token *token) noexcept nogil:
     """A string with its quotes, or what may be a number or a word: looked up by its bytes."""
     cdef Text start = at
@@ -127,10 +140,10 @@ cdef inline Text whole(Text at, long long *number) noexcept nogil:
     cdef Text start = at
     number[0] = 0
     while c"0" <= at[0] <= c"9":
+        if at - start == SEQ_DIGITS_MOST:
+            return NULL
         number[0] = 10 * number[0] + at[0] - c"0"
         at += 1
-        if at - start > SEQ_DIGITS_MOST:
-            return NULL
     if at == start or (start[0] == c"0" and at - start > 1):
         return NULL
     if at[0] == c"." or at[0] == c"e" or at[0] == c"E":
@@ -397,6 +410,7 @@ def scan(bytes key not None, bytes value not None, long long stamp_ms, rules):
     if (
         PyBytes_GET_SIZE(key) != subject.size
         or memcmp(PyBytes_AS_STRING(key), subject.at, subject.size) != 0
+        or not is_text(subject)
         or not moment(&said.tokens[TIME], &at_ms)
         or at_ms < earliest_ms
         or at_ms > stamp_ms + ahead_ms

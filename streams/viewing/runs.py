@@ -49,6 +49,8 @@ def end_of_run(  # noqa: PLR0913, PLR0917 - what heartbeats may meet
     beyond, until_ms = line + LINE_MS, position_ms + room_ms
     slack_ms = rules.seek_slack_s * 1000
     since_ms, start_ms, played_at, playing, _, _, _, _ = before
+    if playing and position_ms - start_ms > played_at * (at_ms - since_ms) + slack_ms:
+        return at  # it was not credited, so what the next one adds is more than its own move
     sequenced, end, count = playback.knots.sequenced, at, len(works)
     for index in range(at + 1, count):
         _, clock_ms, event = works[index]

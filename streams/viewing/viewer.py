@@ -137,7 +137,7 @@ class Viewer(ViewerEffects):
         told = playback.told
         if (
             kind != HEARTBEAT or self.bares or playback.closed or told is None
-            or facts is not told[0] or at_ms < told[1]
+            or facts is not told[0] or at_ms < told[1] or at_ms < playback.last_ms
         ):  # fmt: skip
             return False
         key = playback.episode_key
@@ -323,16 +323,22 @@ class Viewer(ViewerEffects):
             self._count_towards_season(playback, context)
 
     def _count_towards_season(self, playback: Playback, context: Context) -> None:
-        """A season can be complete without any one episode crossing a threshold just now."""
+        """A season can be complete without any one episode crossing a threshold just now.
+
+        Nor need one where a playback that was mended takes back what made it so.
+        """
         episode = self.episodes[playback.episode_key]
         journey = self.journeys.get(episode.season)
         if journey is None or episode.key[2] not in journey.steps:
             return
         before = in_season(journey, episode.key[2])
         journey.steps[episode.key[2]] = episode.step()
-        signal = journey.finish(playback.last_ms, season_view(episode.season, context))
-        self.tell_of_season(episode, playback.last_ms, journey, before)
-        self.signal(episode.season, [signal] if signal else [], context)
+        at_ms, view = playback.last_ms, season_view(episode.season, context)
+        signals = journey.recheck(at_ms, 0, view) if journey.past else []
+        last = journey.finish(at_ms, view)
+        self.tell_of_season(episode, at_ms, journey, before)
+        self.signal(episode.season, signals + ([last] if last else []), context)
+        self.due_ms = min(self.due_ms, journey.due_ms(view) or NEVER)
 
     def _mend(self, playback: Playback, clock_ms: int, context: Context) -> None:
         if playback.ended or playback.silence_ms(context.rules) <= clock_ms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import HOUR, RULES, RUNTIME_MS, SOURCE, T0, context, event
@@ -101,14 +102,21 @@ def test_a_run_ends_before_what_could_reach_a_threshold_or_a_timer():
     assert end_of_run(works, 3, playback, 0, T0 + HOUR, RULES) == 3
 
 
-def test_a_heartbeat_that_takes_back_what_was_credited_is_not_passed_over():
-    """One that is too far ahead of the last act is an unreported seek; the next one is not."""
-    key = KEYS[0]
-    said = [(45, 45.5), (90, 90.5), (135, 135.5), (140, 140.5), (145, 146.5), (150, 150.5)]
-    beats = [shared(Kind.HEARTBEAT, T0 + at * 1000, int(s * 1000), key) for at, s in said]
-    act = shared(Kind.RATE, T0 + 100_000, 99_000, key, rate=1.0)
-    works = works_of([shared(Kind.START, T0, 0, key), *beats[:2], act, *beats[2:]])
+@pytest.mark.parametrize(
+    ("said", "told_at"),
+    [
+        # One that is too far ahead of the last act is an unreported seek; the next one is not.
+        ([(135, 135.5), (140, 140.5), (145, 146.5), (150, 150.5)], [4, 6, 7]),
+        ([(135, 136.5), (140, 141.5), (145, 145.5), (150, 150.5)], [6]),
+    ],
+)
+def test_a_heartbeat_that_changes_what_was_credited_is_not_passed_over(said, told_at):
+    film = KEYS[3]
+    said = [(45, 45.5), (90, 90.5), *said]
+    beats = [shared(Kind.HEARTBEAT, T0 + at * 1000, int(s * 1000), film) for at, s in said]
+    act = shared(Kind.RATE, T0 + 100_000, 99_000, film, rate=1.0)
+    works = works_of([shared(Kind.START, T0, 0, film), *beats[:2], act, *beats[2:]])
     viewer = Viewer("v", RULES)
     viewer.absorb_all(SOURCE, works, WORLD)
-    assert [out.offset for out in viewer.outbox] == [4, 6, 7]  # begun, not begun, begun
-    assert left_by(works, 100) == left_by(works, 1)
+    assert [out.offset for out in viewer.outbox] == told_at  # begun, and not, and begun
+    assert left_by(works, 100) == left_by(works, 2) == left_by(works, 1)

@@ -151,6 +151,17 @@ def test_the_short_way_is_taken() -> None:
     assert decode_plain(KEY, value, STAMP_MS, RULES) is not None
 
 
+@pytest.mark.parametrize("raw", [b"\t", b"\n", b"\x00"])
+def test_what_json_escapes_is_not_taken_as_it_is(raw):
+    for _ in range(2):  # so that all but the viewer is known
+        decode(KEY, VALID % (b"", b""), (), STAMP_MS, RULES)
+    key = b"a" + raw + b"b"
+    escaped = VALID.replace(b"viewer-7", b"a" + orjson.dumps(raw.decode())[1:-1] + b"b")
+    assert decode(key, escaped % (b"", b""), (), STAMP_MS, RULES).viewer == key.decode()
+    with pytest.raises(Reject, match="not_json"):
+        decode(key, VALID.replace(b"viewer-7", key) % (b"", b""), (), STAMP_MS, RULES)
+
+
 def test_headers_keep_a_record_from_the_short_way_only_if_they_say_something_of_it(monkeypatch):
     value = VALID % (b"", b"")
     expected = [decode(KEY, value, (), STAMP_MS, RULES) for _ in range(2)].pop()

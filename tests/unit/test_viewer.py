@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from strategies import DAY, HOUR, MINUTE, RUNTIME_MS, SOURCE, T0, Watching, event
+from strategies import DAY, HOUR, MINUTE, RUNTIME_MS, SOURCE, T0, Watching, context, event
 
-from streams.events import Reject
+from streams.events import Event, Reject
 from streams.signals import stamp
 from streams.viewing.knots import MAX_STRUCTURAL, Kind
 from streams.viewing.public import taste_fields, write_of
@@ -305,3 +305,42 @@ def test_a_late_heartbeat_that_closes_a_gap_lengthens_the_run_of_automatic_start
     assert one.viewer.playbacks[other].streak == 1
     one.say(event(Kind.HEARTBEAT, T0 + 20 * MINUTE, 20 * MINUTE, key=KEY, autoplay=True))
     assert one.viewer.playbacks[other].streak == 2
+
+
+def test_a_season_is_not_complete_any_more_once_a_late_seek_takes_back_what_made_it_so() -> None:
+    """Three episodes whole and 1,650 s of the fourth are 9,750 of the 9,720 s that it takes."""
+
+    def beat(key: tuple[str, str, int, int], began_ms: int, second: int) -> Event:
+        return event(Kind.HEARTBEAT, began_ms + second * 1000, second * 1000, key=key)
+
+    one = Watching(context(curve=None))
+    begins = T0
+    for episode in (1, 2, 3):
+        one.watch(episode, begins, title="dark")
+        begins += 2_800_000
+    one.watch(4, begins, title="dark", share=1650 / 2700)
+    assert one.words()[-1] == "completed"
+    again, key = begins + 2_000_000, ("again", "dark", 1, 4)
+    one.say(event(Kind.START, again, 0, key=key), beat(key, again, 100), beat(key, again, 200))
+    skipped = T0 + 2_800_000 + 1_250_000
+    second = ("dark-2-", "dark", 1, 2)
+    one.say(event(Kind.SEEK, skipped, 1_350_000, key=second, origin_ms=1_250_000))
+    for at_s in range(300, 700, 100):
+        one.say(beat(key, again, at_s))
+    assert one.words()[-1] == "retracted"
+    assert one.viewer.journeys["dark", 1].state == "hooked"
+
+
+def test_where_a_player_s_clock_was_set_back_the_position_is_that_of_its_latest_report() -> None:
+    facts, one = (("device", "tv"),), Watching()
+    key = ("p1", "dark", 1, 1)
+
+    def report(kind: Kind, seq: int, at_s: int, position_s: int) -> Event:
+        told = event(kind, T0 + at_s * 1000, position_s * 1000, key=key, seq=seq)
+        return told._replace(playback=key, facts=facts)
+
+    one.say(report(Kind.START, 0, 0, 0))
+    told = [(130, 130), (200, 200), (150, 205), (160, 215), (170, 225), (180, 235)]
+    for seq, (at_s, position_s) in enumerate(told, 1):
+        one.say(report(Kind.HEARTBEAT, seq, at_s, position_s))
+        assert one.viewer.episodes[key[1:]].position_ms == position_s * 1000
