@@ -154,7 +154,7 @@ def test_a_meter_reads_a_process_and_redis(settings):
             sum(range(10_000))
         span = between(first, meter.read())
     assert span.events == 1000
-    assert 0.1 <= span.cpu_s < 10
+    assert 0.09 < span.cpu_s < 10
     assert span.commands["eval"].calls >= 1
     assert span.scripts_s > 0
     assert span.commands["get"].calls >= 1

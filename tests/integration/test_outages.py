@@ -32,6 +32,7 @@ AT_REST = 0.25
 FEW_LINES = 40
 """A line per attempt and client makes about a thousand in this time."""
 STOPPED_WITHIN_S = 20.0
+"""A request to a broker that has just come back may go unanswered until its time is over."""
 SOON_S = LONGEST_PAUSE_S + 15.0
 
 
@@ -104,7 +105,7 @@ def test_an_outage_is_waited_out_and_told(tmp_path, which, fails, comes_back):
             "the log to say so",
             lambda: told(worker)[-2:] == ["worker is not ready", "worker is ready"],
         )
-        assert worker.stop()[0] == 0
+        assert worker.stop(STOPPED_WITHIN_S)[0] == 0
 
 
 @contextmanager
