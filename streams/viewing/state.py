@@ -142,7 +142,7 @@ class ViewerState:
         self.begun = tuple({key[0] for key in self.journeys})
         seasons = {key[1:3] for key in self.playbacks}
         for playback in self.playbacks.values():
-            playback.raw = None
+            playback.raw = None  # bytes that can be made again
         self.episodes = {key: it for key, it in self.episodes.items() if it.live}
         self.journeys = {
             key: it for key, it in self.journeys.items() if key in seasons or it.state in RESTLESS

@@ -42,7 +42,7 @@ RENEW_EVERY = 16
 year or more that they have."""
 BEATS_AT_ONCE = 100
 """Viewers of whom nothing but heartbeats have come that are written by one call. Redis does nothing
-else meanwhile, which is some hundred microseconds."""
+else meanwhile, so not all of a slice."""
 REFUSALS = {"FENCED": Fenced, "WENTBACK": StoreWentBack}
 
 
