@@ -112,18 +112,12 @@ class ViewerState:
 
     def written(self) -> None:
         """Everything up to here is stored."""
-        if self.changed_episodes:
-            self.changed_episodes.clear()
-        if self.changed_journeys:
-            self.changed_journeys.clear()
-        if self.gone_episodes:
-            self.gone_episodes.clear()
-        if self.gone_journeys:
-            self.gone_journeys.clear()
-        if self.leaving:
-            self.leaving.clear()
-        if self.summaries:
-            self.summaries.clear()
+        self.changed_episodes.clear()
+        self.changed_journeys.clear()
+        self.gone_episodes.clear()
+        self.gone_journeys.clear()
+        self.leaving.clear()
+        self.summaries.clear()
         self.taste_changed = False
         self.live_changed = False
         self.rest_changed = False

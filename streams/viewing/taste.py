@@ -9,6 +9,7 @@ worked out per contribution; taking one back is adding its negative.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ class Taste:
         self.lasting.take_back(at_ms, values, weight)
 
 
+@lru_cache(maxsize=100_000)
 def facet(name: str) -> str:
-    """The facet that a value such as ``genre:drama`` belongs to."""
+    """The facet that a value such as ``genre:drama`` belongs to; titles share few values."""
     return name.partition(":")[0]
 
 
@@ -142,27 +144,13 @@ def shares(
     totals: dict[str, float] = {}
     of: list[tuple[str, float, str]] = []
     for name, amount in sums.items():
-        key = FACETS.get(name)
-        if key is None:
-            key = _remembered_facet(name)
+        key = facet(name)
         totals[key] = totals.get(key, 0.0) + amount
         of.append((name, amount, key))
     return {
         name: (amount + weight * prior.get(name, 0.0)) / (totals[key] + weight)
         for name, amount, key in of
     }
-
-
-FACETS: dict[str, str] = {}
-"""Facets of the values that have been met: as many as catalogues have, and looked up a lot."""
-FACETS_KEPT = 100_000
-
-
-def _remembered_facet(name: str) -> str:
-    if len(FACETS) >= FACETS_KEPT:
-        FACETS.clear()
-    FACETS[name] = found = facet(name)
-    return found
 
 
 def viewing_value(
